@@ -1,0 +1,173 @@
+"""The values that travel between stages. Frozen, picklable, free of Ray and HTTP.
+
+Times are seconds from the start of the recording unless a name says otherwise. An array that arrives from another
+stage is a read-only view of shared memory: copy before writing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE_HZ = 16_000
+"""The one rate between stages; every model of the embedded profile was trained at it."""
+
+Samples = npt.NDArray[np.float32]
+"""Mono audio at SAMPLE_RATE_HZ, shape [n], nominally within -1..1."""
+
+
+class WarningCode(StrEnum):
+    """What a caller should know about a transcript that is otherwise a success."""
+
+    NO_SPEECH_DETECTED = "no_speech_detected"
+    LOW_SNR_DROPPED = "low_snr_dropped"
+    AUDIO_TRUNCATED = "audio_truncated"
+    DEGENERATE_OUTPUT_DROPPED = "degenerate_output_dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionWarning:
+    code: WarningCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSpan:
+    start_s: float
+    end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waveform:
+    """Decoded audio: samples is mono float32 at SAMPLE_RATE_HZ, contiguous, shape [n]."""
+
+    samples: Samples
+    warnings: tuple[TranscriptionWarning, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechMap:
+    """Where somebody speaks, and how clearly.
+
+    ``regions`` are sorted, disjoint, padded and merged for recognition. ``snr_db`` is None where it cannot be
+    estimated (no speech, or no pause to measure the noise in).
+    """
+
+    duration_s: float
+    regions: tuple[TimeSpan, ...]
+    snr_db: float | None
+    warnings: tuple[TranscriptionWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageSpan:
+    """A stretch of the recording in one language (ISO 639-1) and the probability of the label."""
+
+    span: TimeSpan
+    language: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word as recognised. ``original`` is what was heard where refinement replaced it."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+    speaker: str | None = None
+    boosted: bool = False
+    original: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizedSpan:
+    """What the recogniser made of one span: word times count from the start of the recording."""
+
+    span: TimeSpan
+    language: str
+    words: tuple[Word, ...]
+    warnings: tuple[TranscriptionWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerTurn:
+    """One speaker talking without a pause. Turns of different speakers may overlap."""
+
+    speaker: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the transcript with one language and, after diarization, one speaker."""
+
+    start_s: float
+    end_s: float
+    text: str
+    language: str
+    words: tuple[Word, ...]
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is metered: zero billable seconds where the gate ended the request."""
+
+    billable_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerCount:
+    """What the caller knows about how many people speak; ``exact`` excludes the other two."""
+
+    exact: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionRequest:
+    """Everything a dialect can ask of the pipeline today. Language None means: find out."""
+
+    request_id: str
+    language: str | None = None
+    punctuate: bool = True
+    diarize: bool = False
+    speaker_count: SpeakerCount = field(default_factory=SpeakerCount)
+    word_times: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The answer in one neutral form; every dialect is a projection of it.
+
+    ``language`` is None where nobody speaks. ``turns`` is empty unless diarization was asked for.
+    """
+
+    request_id: str
+    text: str
+    language: str | None
+    duration_s: float
+    segments: tuple[Segment, ...]
+    turns: tuple[SpeakerTurn, ...]
+    snr_db: float | None
+    warnings: tuple[TranscriptionWarning, ...]
+    usage: Usage
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        return tuple(word for segment in self.segments for word in segment.words)
