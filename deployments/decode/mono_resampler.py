@@ -1,0 +1,161 @@
+"""Decoded frames of any sample format, channel count and rate become mono float32 at SAMPLE_RATE_HZ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+from av.audio.frame import AudioFrame
+
+from deployments.contracts import SAMPLE_RATE_HZ, Samples
+
+_BLOCK_SAMPLES = 1 << 16
+"""Frames are collected to blocks of 1.4 s at 44.1 kHz before they are resampled: an MP3 minute is 2300
+frames, and a resampler call for each would cost more than the resampling."""
+
+_LARGEST_SAMPLE = 32_768.0
+"""Float files may exceed 1, and some hold 16-bit values as they were. What is larger is damage, and its
+square would overflow in every stage behind this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pcm:
+    """How FFmpeg's sample formats map to -1..1: (value - midpoint) / full_scale."""
+
+    dtype: npt.DTypeLike
+    full_scale: float
+    midpoint: float = 0.0
+
+    @property
+    def is_float(self) -> bool:
+        return self.full_scale == 1.0
+
+
+_PCM = {
+    "u8": _Pcm(np.uint8, 2.0**7, midpoint=128.0),
+    "s16": _Pcm(np.int16, 2.0**15),
+    "s32": _Pcm(np.int32, 2.0**31),
+    "s64": _Pcm(np.int64, 2.0**63),
+    "flt": _Pcm(np.float32, 1.0),
+    "dbl": _Pcm(np.float64, 1.0),
+}
+
+_SURROUND_WEIGHTS = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0, "LFE2": 0.0}
+"""ITU-R BS.775-4, table 2, one-channel column; every other channel of a surround layout has 0.5."""
+
+
+def downmix_weights(channels: Sequence[str]) -> tuple[float, ...]:
+    """Weigh channels for a mono mix; the weights sum to 1, so that one signal in all channels keeps its
+    level.
+
+    Layouts with a front centre follow ITU-R BS.775, because dialogue is in the centre. All others are
+    averaged: stereo, and the unnamed channels of a microphone array or a call recorder.
+
+    Args:
+        channels: FFmpeg's names ("FL", "FR", "FC" ...; "NONE" where the file does not say).
+    """
+    if len(channels) > 2 and "FC" in channels:
+        weights = [_SURROUND_WEIGHTS.get(name, 0.5) for name in channels]
+    else:
+        weights = [1.0] * len(channels)
+    total = sum(weights)
+    return tuple(weight / total for weight in weights)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameShape:
+    """What must stay the same from frame to frame for one MonoResampler to take them."""
+
+    rate_hz: int
+    sample_format: str
+    layout: str
+
+    @classmethod
+    def of(cls, frame: AudioFrame) -> FrameShape:
+        """Read the shape of a frame."""
+        return cls(frame.sample_rate, frame.format.name, frame.layout.name)
+
+
+class MonoResampler:
+    """Mixes frames of one shape to mono and resamples them with libsoxr, "HQ".
+
+    Against libswresample for one minute of 44.1 kHz mono: 10 ms instead of 35 ms of CPU time, and a tone at
+    8.2 kHz comes back at -140 dB instead of -15 dB.
+    """
+
+    def __init__(self, first: AudioFrame, sink: Callable[[Samples], None]) -> None:
+        shape = FrameShape.of(first)
+        self._pcm = _PCM[first.format.name.removesuffix("p")]
+        self._is_planar = first.format.is_planar
+        self._channels = first.layout.nb_channels
+        weights = downmix_weights([channel.name for channel in first.layout.channels])
+        self._gains = [np.float32(weight / self._pcm.full_scale) for weight in weights]
+        self._offset = np.float32(self._pcm.midpoint / self._pcm.full_scale)
+        self._sink = sink
+        self._block: Samples = np.empty(_BLOCK_SAMPLES, np.float32)
+        self._filled = 0
+        self._soxr = (
+            None
+            if shape.rate_hz == SAMPLE_RATE_HZ
+            else soxr.ResampleStream(shape.rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+        )
+
+    def write(self, frame: AudioFrame) -> None:
+        """Add a frame. What the sink raises passes through."""
+        out = self._take(frame.samples)
+        first, *others = self._channel_views(frame)
+        # Same-kind casts go down to float32 here; int16 and float32 sources never leave it.
+        np.multiply(first, self._gains[0], out=out, casting="same_kind")
+        for channel, gain in zip(others, self._gains[1:], strict=True):
+            out += np.multiply(channel, gain, dtype=np.float32, casting="same_kind")
+        if self._offset:
+            out -= self._offset
+
+    def write_silence(self, count: int) -> None:
+        """Add ``count`` zero samples at the source's rate, a block at a time."""
+        while count > 0:
+            piece = min(count, _BLOCK_SAMPLES)
+            self._take(piece)[:] = 0.0
+            count -= piece
+
+    def finish(self) -> None:
+        """Hand the rest to the sink; the resampler cannot be used afterwards."""
+        self._flush(is_last=True)
+
+    def _channel_views(self, frame: AudioFrame) -> list[npt.NDArray[np.generic]]:
+        if self._is_planar:
+            return [
+                np.frombuffer(memoryview(plane), self._pcm.dtype, frame.samples) for plane in frame.planes
+            ]
+        packed = np.frombuffer(memoryview(frame.planes[0]), self._pcm.dtype, frame.samples * self._channels)
+        return [packed[channel :: self._channels] for channel in range(self._channels)]
+
+    def _take(self, count: int) -> Samples:
+        if self._filled + count > len(self._block):
+            self._flush()
+        if count > len(self._block):
+            self._block = np.empty(count, np.float32)
+        piece = self._block[self._filled : self._filled + count]
+        self._filled += count
+        return piece
+
+    def _flush(self, *, is_last: bool = False) -> None:
+        block = self._block[: self._filled]
+        if self._pcm.is_float:
+            _repair(block)
+        if self._soxr is not None:
+            block = self._soxr.resample_chunk(block, last=is_last)
+        if len(block):
+            self._sink(block)
+        self._filled = 0
+
+
+def _repair(block: Samples) -> None:
+    """Replace NaN by silence and bound the rest, in place: one NaN would spread through the resampler's
+    filter."""
+    if len(block) and not (block.max() <= _LARGEST_SAMPLE and block.min() >= -_LARGEST_SAMPLE):
+        np.nan_to_num(block, copy=False, nan=0.0)
+        np.clip(block, -_LARGEST_SAMPLE, _LARGEST_SAMPLE, out=block)

@@ -1,0 +1,111 @@
+"""What a file says about its own length, and whether that can be believed.
+
+FFmpeg answers with a number for every file. For many it is a guess from the bit rate, and for a cut WAV it is
+what is left, so the few header fields that tell a statement from a guess are read here.
+"""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+_GUESSED_FROM_BIT_RATE = frozenset({"aac", "ac3", "amr", "eac3"})
+"""Bare streams of frames without a header for the whole."""
+
+_LARGEST_STATED_BYTES = 0x7FFF_F000
+"""WAV writers that cannot seek back leave 0xFFFFFFFF (FFmpeg), 0x80000000 (arecord) or 0x7FFFF000 (SoX)."""
+
+_MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")
+_MP3_TAG_WINDOW_BYTES = 4096
+_OGG_PAGE_HEADER_BYTES = 27
+_OGG_LARGEST_PAGE_BYTES = 27 + 255 + 255 * 255
+
+
+def stated_duration_s(data: memoryview, container: InputContainer, stream: AudioStream) -> float | None:
+    """Return the seconds of audio that the file itself states, or None where it states none."""
+    name = container.format.name
+    if name in _GUESSED_FROM_BIT_RATE or has_placeholder_length(data):
+        return None
+    if name == "mp3" and not _has_mp3_length_tag(data):
+        return None
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * Fraction(stream.time_base))
+    # Matroska states the length of the whole; a picture track may run on after the sound has ended.
+    if container.duration is not None and len(container.streams) == 1:
+        return container.duration / 1e6
+    return None
+
+
+def has_placeholder_length(data: memoryview) -> bool:
+    """Tell whether the length field of a WAV, AU or CAF says "to the end", as a streaming writer leaves
+    it."""
+    head = bytes(data[:12])
+    if head[:4] == b"RIFF":
+        stated = _chunk_length(data, b"data", start=12, header="<4sI", align=2)
+        return stated is not None and (stated == 0 or stated >= _LARGEST_STATED_BYTES)
+    if head[:4] == b".snd":
+        return head[8:12] in (b"\xff\xff\xff\xff", b"\0\0\0\0")
+    if head[:4] == b"caff":
+        return _chunk_length(data, b"data", start=8, header=">4sq", align=1) == -1
+    return False
+
+
+def ends_inside_a_unit(data: memoryview) -> bool:
+    """Tell whether the bytes of a WAV or an Ogg file end before its last chunk or page does."""
+    head = bytes(data[:4])
+    if head == b"RIFF":
+        return _wav_lacks_data(data)
+    if head == b"OggS":
+        return _last_ogg_page_is_cut(bytes(data[-_OGG_LARGEST_PAGE_BYTES:]))
+    return False
+
+
+def _chunks(data: memoryview, start: int, header: str, align: int) -> list[tuple[bytes, int, int]]:
+    """Walk the chunks of an IFF-like file: (identifier, offset of the content, stated length)."""
+    found: list[tuple[bytes, int, int]] = []
+    size = struct.calcsize(header)
+    while start + size <= len(data) and len(found) < 1000:
+        identifier, length = struct.unpack_from(header, data, start)
+        found.append((identifier, start + size, length))
+        if length < 0:
+            break
+        start += size + length + length % align
+    return found
+
+
+def _chunk_length(data: memoryview, wanted: bytes, start: int, header: str, align: int) -> int | None:
+    lengths = (
+        length for identifier, _, length in _chunks(data, start, header, align) if identifier == wanted
+    )
+    return next(lengths, None)
+
+
+def _wav_lacks_data(data: memoryview) -> bool:
+    if has_placeholder_length(data):
+        return False
+    chunks = _chunks(data, start=12, header="<4sI", align=2)
+    return any(name == b"data" and offset + length > len(data) for name, offset, length in chunks)
+
+
+def _has_mp3_length_tag(data: memoryview) -> bool:
+    """Look for a Xing, Info or VBRI tag in the first frame, behind an ID3v2 tag of any size (a cover
+    picture)."""
+    start = 0
+    if bytes(data[:3]) == b"ID3" and len(data) >= 10:
+        b6, b7, b8, b9 = (byte & 0x7F for byte in data[6:10])
+        start = 10 + (b6 << 21 | b7 << 14 | b8 << 7 | b9)
+    first_frames = bytes(data[start : start + _MP3_TAG_WINDOW_BYTES])
+    return any(tag in first_frames for tag in _MP3_LENGTH_TAGS)
+
+
+def _last_ogg_page_is_cut(tail: bytes) -> bool:
+    """RFC 3533: a page is a header, a table of segment lengths, and the segments."""
+    start = tail.rfind(b"OggS")
+    table = start + _OGG_PAGE_HEADER_BYTES
+    if start < 0 or table > len(tail):
+        return True
+    lengths = tail[table : table + tail[table - 1]]
+    return len(lengths) < tail[table - 1] or table + len(lengths) + sum(lengths) > len(tail)
