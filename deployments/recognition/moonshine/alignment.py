@@ -1,0 +1,86 @@
+"""Word times from cross-attention.
+
+The attention of a few decoder heads moves through the audio as the text does. Each token is given a contiguous run of
+encoder frames so that the summed attention is greatest: dynamic time warping (Sakoe & Chiba 1978) without vertical
+moves, because a token lasts at least one frame of 24 ms. The method is the one OpenAI's Whisper uses for word times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import median_filter
+
+from deployments.contracts import SAMPLE_RATE_HZ, Word
+from deployments.recognition.moonshine.tokenizer import TokenizedWord
+from deployments.recognition.moonshine.weights import Array
+
+# The encoder's convolutions stride over 64 * 3 * 2 samples.
+FRAME_S = 384 / SAMPLE_RATE_HZ
+
+_SMOOTHING_FRAMES = 3
+# In standard deviations of attention. 0.5 lowered the mean start error on AMI words from 131 to 121 ms.
+_SILENCE_SCORE = 0.5
+
+
+def token_starts(alignment: Array) -> npt.NDArray[np.int64]:
+    """First frame of each token, [tokens], non-decreasing, from attention [heads, tokens, frames].
+
+    Each head's attention is normalised over the frames first, so that a sharp head does not outvote the others.
+    """
+    deviation = alignment.std(axis=-1, keepdims=True)
+    normalised = (alignment - alignment.mean(axis=-1, keepdims=True)) / np.maximum(deviation, 1e-6)
+    smoothed = median_filter(normalised, size=(1, 1, _SMOOTHING_FRAMES))
+    score = smoothed.mean(axis=0)
+    # Without a row of its own for it, the silence before the first word would be the first word's.
+    leading_silence = np.full((1, score.shape[1]), _SILENCE_SCORE)
+    return segment(np.concatenate([leading_silence, score]))[1:]
+
+
+def segment(score: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    """Cut frames into one run a row so that the summed score [rows, frames] is greatest; returns the runs' starts.
+
+    Where there are more rows than frames, the last rows share the last frame.
+    """
+    rows, frames = score.shape
+    if rows == 0:
+        return np.zeros(0, np.int64)
+    usable = min(rows, frames)
+    # sums[r, t]: score of row r over frames before t.
+    sums = np.concatenate([np.zeros((usable, 1)), np.cumsum(score[:usable], axis=1)], axis=1)
+    came_from = np.zeros((usable, frames), np.int64)
+    best = sums[0, 1:].copy()  # best[t]: rows so far, the last of them ending with frame t
+    for row in range(1, usable):
+        # Row `row` starts at frame s and so the rows before end at s - 1.
+        gain = np.full(frames, -np.inf)
+        gain[row:] = best[row - 1 : -1] - sums[row, row:frames]
+        highest = np.maximum.accumulate(gain)
+        came_from[row] = np.maximum.accumulate(np.where(gain == highest, np.arange(frames), 0))
+        best = highest + sums[row, 1:]
+    starts = np.full(rows, frames - 1, np.int64)
+    end = frames - 1
+    for row in range(usable - 1, 0, -1):
+        starts[row] = came_from[row, end]
+        end = starts[row] - 1
+    starts[0] = 0
+    return starts
+
+
+def timed_words(
+    words: Sequence[TokenizedWord], log_probabilities: Array, alignment: Array, duration_s: float
+) -> tuple[Word, ...]:
+    """Words with times within the window and confidences, the geometric mean of their tokens' probabilities.
+
+    The alignment's last row belongs to the end token, which takes the silence after the last word.
+    """
+    starts_s = np.minimum(token_starts(alignment) * FRAME_S, duration_s)
+    timed = []
+    for word in words:
+        mean = float(np.mean(log_probabilities[word.first_token : word.end_token]))
+        end_row = min(word.end_token, len(starts_s) - 1)
+        start_s = float(starts_s[word.first_token])
+        end_s = max(float(starts_s[end_row]), start_s)
+        timed.append(Word(word.text, start_s, end_s, confidence=min(1.0, float(np.exp(mean)))))
+    return tuple(timed)

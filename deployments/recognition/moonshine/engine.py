@@ -1,0 +1,128 @@
+"""The recogniser of the embedded profile: Moonshine tiny, English, on the CPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnxruntime
+
+from deployments.contracts import SAMPLE_RATE_HZ, Samples, Word
+from deployments.recognition.degenerate import repeated_from
+from deployments.recognition.engine import Hypothesis, RecognitionCapabilities
+from deployments.recognition.moonshine.alignment import timed_words
+from deployments.recognition.moonshine.beam_search import Decoded, SearchSettings, beam_search
+from deployments.recognition.moonshine.decoder_state import EncodedAudio
+from deployments.recognition.moonshine.graphs import LAYERS, DecoderGraph, encoder_graph
+from deployments.recognition.moonshine.tokenizer import Tokenizer
+from deployments.recognition.moonshine.weights import model_folder, read_decoder, read_encoder
+
+CAPABILITIES = RecognitionCapabilities(
+    languages=frozenset({"en"}),
+    longest_window_s=60.0,
+    best_window_s=28.0,
+    word_times=True,
+    confidences=True,
+)
+
+# The convolutions need 895 samples for a first frame; below a tenth of a second there is no word anyway.
+_SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 10
+# The model's own rule of thumb is 6.5 tokens a second, and a cut there lost last words.
+_MOST_TOKENS_PER_S = 10.0
+_SPARE_TOKENS = 8
+_LOOP_NGRAM = 5
+
+_ENCODER_OUTPUTS = [f"cross_{part}_{layer}" for part in ("key", "value") for layer in range(LAYERS)]
+
+
+@dataclass(frozen=True, slots=True)
+class MoonshineSettings:
+    """How Moonshine runs.
+
+    Attributes:
+        beams: hypotheses kept while decoding. Four made 3 % (read) to 15 % (noisy) fewer word errors than one, at
+            three quarters of the speed.
+        threads: of one call. More calls at once use more cores than more threads in one do.
+    """
+
+    beams: int = 4
+    threads: int = 1
+
+
+class MoonshineEngine:
+    """Moonshine tiny. Calls may overlap: a session of ONNX Runtime is shared by threads."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, settings: MoonshineSettings) -> None:
+        folder = model_folder()
+        encoder, decoder = read_encoder(folder), read_decoder(folder)
+        self._encoder = _session(encoder_graph(encoder, decoder), settings.threads)
+        self._decoder = _session(DecoderGraph(decoder).serialize(), settings.threads)
+        self._tokenizer = Tokenizer(folder / "tokenizer.bin")
+        self._search = SearchSettings(beams=settings.beams)
+
+    def transcribe(self, windows: Sequence[Samples]) -> list[Hypothesis]:
+        """Transcribe windows as one batch; each up to longest_window_s.
+
+        The encoder runs on one window at a time: it normalises over time, so that padding would change its output.
+        """
+        encoded = [self._encode(window) for window in windows]
+        limits = [_most_tokens(window) for window in windows]
+        hypotheses = [
+            self._hypothesis(decoded, window)
+            for decoded, window in zip(self._decode(encoded, limits, self._search), windows, strict=True)
+        ]
+        loops = [index for index, hypothesis in enumerate(hypotheses) if _loops(hypothesis)]
+        if loops:
+            careful = replace(self._search, no_repeat_ngram=_LOOP_NGRAM)
+            again = self._decode([encoded[index] for index in loops], [limits[index] for index in loops], careful)
+            for index, decoded in zip(loops, again, strict=True):
+                hypotheses[index] = _cut_loop(self._hypothesis(decoded, windows[index]))
+        return hypotheses
+
+    def _encode(self, window: Samples) -> EncodedAudio:
+        if len(window) < _SHORTEST_SAMPLES:
+            window = np.pad(window, (0, _SHORTEST_SAMPLES - len(window)))
+        outputs = [output[0] for output in self._encoder.run(_ENCODER_OUTPUTS, {"audio": window[None]})]
+        return EncodedAudio(keys=tuple(outputs[:LAYERS]), values=tuple(outputs[LAYERS:]))
+
+    def _decode(self, encoded: Sequence[EncodedAudio], limits: Sequence[int], search: SearchSettings) -> list[Decoded]:
+        return beam_search(self._decoder, encoded, limits, search)
+
+    def _hypothesis(self, decoded: Decoded, window: Samples) -> Hypothesis:
+        words = timed_words(
+            self._tokenizer.words(decoded.tokens),
+            decoded.log_probabilities,
+            decoded.alignment,
+            duration_s=len(window) / SAMPLE_RATE_HZ,
+        )
+        return Hypothesis(words, float(np.mean(decoded.log_probabilities)))
+
+
+def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _most_tokens(window: Samples) -> int:
+    return math.ceil(len(window) / SAMPLE_RATE_HZ * _MOST_TOKENS_PER_S) + _SPARE_TOKENS
+
+
+def _texts(words: Sequence[Word]) -> list[str]:
+    return [word.text for word in words]
+
+
+def _loops(hypothesis: Hypothesis) -> bool:
+    return repeated_from(_texts(hypothesis.words)) is not None
+
+
+def _cut_loop(hypothesis: Hypothesis) -> Hypothesis:
+    start = repeated_from(_texts(hypothesis.words))
+    if start is None:
+        return hypothesis
+    return replace(hypothesis, words=hypothesis.words[:start], dropped_repeats=True)
