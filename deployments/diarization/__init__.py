@@ -1,0 +1,1 @@
+"""The Diarizer stage: who speaks when."""

@@ -1,0 +1,81 @@
+"""pyannote community-1 on ONNX Runtime with a shared embedding trunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deployments import contracts
+from deployments.diarization.clustering import ClusteringSettings, Labels, assign_speakers
+from deployments.diarization.community1 import Community1, load_community1
+from deployments.diarization.embedding import SharedTrunkEmbedder, TrunkPieces
+from deployments.diarization.reconstruction import speaker_activity, speaker_turns
+from deployments.diarization.segmentation import FRAME_STEP_SAMPLES, LocalActivity, Segmenter
+
+
+def never() -> bool:
+    """For callers that cannot be cancelled."""
+    return False
+
+
+class SharedTrunkDiarizer:
+    """Who speaks when, for whole recordings.
+
+    The pipeline of pyannote.audio 4 (Bredin 2023; VBx clustering of Landini et al. 2022): segment ten-second
+    windows, embed each window's local speakers, cluster the voices, and let the windows vote on each frame.
+    """
+
+    def __init__(
+        self,
+        models: Community1 | None = None,
+        threads: int = 1,
+        step_s: float = 1.0,
+        pieces: TrunkPieces | None = None,
+        clustering: ClusteringSettings | None = None,
+        min_pause_s: float = 0.0,
+    ) -> None:
+        models = models or load_community1()
+        step_frames = max(1, round(step_s * contracts.SAMPLE_RATE_HZ / FRAME_STEP_SAMPLES))
+        self._segmenter = Segmenter(models.segmentation, step_frames, threads)
+        self._embedder = SharedTrunkEmbedder(models, pieces or TrunkPieces(), threads)
+        self._plda = models.plda
+        self._clustering = clustering or ClusteringSettings()
+        self._min_pause_s = min_pause_s
+
+    def diarize(
+        self,
+        samples: contracts.Samples,
+        speaker_count: contracts.SpeakerCount,
+        should_stop: Callable[[], bool] = never,
+    ) -> tuple[contracts.SpeakerTurn, ...]:
+        """Find the speakers' turns.
+
+        Args:
+            samples: [n] at 16 kHz.
+            speaker_count: bounds; fewer speakers come back where fewer voices are found than asked for.
+            should_stop: asked between model calls.
+
+        Returns:
+            Turns sorted by start; those of different speakers may overlap; none where nobody speaks.
+
+        Raises:
+            errors.Cancelled: should_stop turned true.
+        """
+        if len(samples) == 0:
+            return ()
+        activity = self._segmenter.segment(samples, should_stop)
+        if not activity.active.any():
+            return ()
+        labels = self._label(samples, activity, speaker_count, should_stop)
+        duration_s = len(samples) / contracts.SAMPLE_RATE_HZ
+        return speaker_turns(speaker_activity(activity, labels), duration_s, self._min_pause_s)
+
+    def _label(
+        self,
+        samples: contracts.Samples,
+        activity: LocalActivity,
+        speaker_count: contracts.SpeakerCount,
+        should_stop: Callable[[], bool],
+    ) -> Labels:
+        embeddings = self._embedder.embed(samples, activity, should_stop)
+        clean_share = activity.alone.mean(axis=1)
+        return assign_speakers(embeddings, clean_share, self._plda, speaker_count, self._clustering)
