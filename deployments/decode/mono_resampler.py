@@ -127,9 +127,7 @@ class MonoResampler:
 
     def _channel_views(self, frame: AudioFrame) -> list[npt.NDArray[np.generic]]:
         if self._is_planar:
-            return [
-                np.frombuffer(memoryview(plane), self._pcm.dtype, frame.samples) for plane in frame.planes
-            ]
+            return [np.frombuffer(memoryview(plane), self._pcm.dtype, frame.samples) for plane in frame.planes]
         packed = np.frombuffer(memoryview(frame.planes[0]), self._pcm.dtype, frame.samples * self._channels)
         return [packed[channel :: self._channels] for channel in range(self._channels)]
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.format import AudioFormat
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -32,15 +33,13 @@ from deployments.errors import AudioTooLarge, AudioTooLong, UnsupportedAudio
 AudioBytes = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 """One whole file in contiguous memory; read-only is fine."""
 
-DEMUXERS = (
-    "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,nistsphere,ogg,w64,wav,wv"
-)
+DEMUXERS = "aac,ac3,aiff,amr,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,nistsphere,ogg,w64,wav,wv"
 
 # The pictures of a video file are never decoded, not even to find out their size.
 DECODERS = frozenset(
     {
-        *("aac", "aac_latm", "ac3", "alac", "amrnb", "amrwb", "eac3", "flac", "gsm", "gsm_ms", "mp1float"),
-        *("mp2float", "mp3float", "nellymoser", "opus", "speex", "truespeech", "vorbis", "wavpack"),
+        *("aac", "aac_latm", "ac3", "alac", "amrnb", "amrwb", "eac3", "flac", "gsm", "gsm_ms", "mp1", "mp1float"),
+        *("mp2", "mp2float", "mp3", "mp3float", "nellymoser", "opus", "speex", "truespeech", "vorbis", "wavpack"),
         *("wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice", "g722", "g723_1", "g726", "g729"),
         *(name for name in av.codecs_available if name.startswith(("pcm_", "adpcm_"))),
     }
@@ -49,6 +48,8 @@ DECODERS = frozenset(
 MIN_RATE_HZ = 4_000
 MAX_RATE_HZ = 768_000
 MAX_CHANNELS = 64
+MAX_PLANES = 8
+"""AudioFrame.planes looks for a null pointer behind the last plane. FFmpeg puts one there for up to 8."""
 
 _CONTAINER_OPTIONS = {
     "format_whitelist": DEMUXERS,
@@ -139,13 +140,18 @@ def _audio_stream(container: InputContainer) -> AudioStream:
         raise UnsupportedAudio(
             f"a sample rate of {codec.sample_rate} Hz is not within {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz"
         )
-    if codec.layout.nb_channels > MAX_CHANNELS:
-        raise UnsupportedAudio(f"{codec.layout.nb_channels} channels are more than {MAX_CHANNELS}")
+    channels, max_channels = codec.layout.nb_channels, _max_channels(codec.format)
+    if channels > max_channels:
+        raise UnsupportedAudio(f"{channels} channels are more than the {max_channels} that this codec may have")
     codec.thread_count = 1  # replicas scale by processes
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
     return stream
+
+
+def _max_channels(sample_format: AudioFormat | None) -> int:
+    return MAX_PLANES if sample_format is not None and sample_format.is_planar else MAX_CHANNELS
 
 
 class _Track:
@@ -191,7 +197,8 @@ class _Track:
         if not frame.samples:
             return
         if not (
-            MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ and 0 < frame.layout.nb_channels <= MAX_CHANNELS
+            MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ
+            and 0 < frame.layout.nb_channels <= _max_channels(frame.format)
         ):
             self.is_damaged = True
             return
@@ -200,6 +207,7 @@ class _Track:
             if self._resampler is not None:
                 self._resampler.finish()
             self._shape, self._resampler = shape, MonoResampler(frame, self._buffer.append)
+            self._next_frame_s = None  # a joined recording: its clock has started over
         self._fill_gap_before(frame, self._resampler)
         self._resampler.write(frame)
 

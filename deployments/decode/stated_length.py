@@ -18,8 +18,7 @@ _GUESSED_FROM_BIT_RATE = frozenset({"aac", "ac3", "amr", "eac3"})
 _LARGEST_STATED_BYTES = 0x7FFF_F000
 """WAV writers that cannot seek back leave 0xFFFFFFFF (FFmpeg), 0x80000000 (arecord) or 0x7FFFF000 (SoX)."""
 
-_MP3_LENGTH_TAGS = (b"Xing", b"Info", b"VBRI")
-_MP3_TAG_WINDOW_BYTES = 4096
+_GUESS_TOLERANCE = 0.01
 _OGG_PAGE_HEADER_BYTES = 27
 _OGG_LARGEST_PAGE_BYTES = 27 + 255 + 255 * 255
 
@@ -29,10 +28,9 @@ def stated_duration_s(data: memoryview, container: InputContainer, stream: Audio
     name = container.format.name
     if name in _GUESSED_FROM_BIT_RATE or has_placeholder_length(data):
         return None
-    if name == "mp3" and not _has_mp3_length_tag(data):
-        return None
     if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * Fraction(stream.time_base))
+        duration_s = float(stream.duration * Fraction(stream.time_base))
+        return None if name == "mp3" and _is_mp3_guess(duration_s, data, stream) else duration_s
     # Matroska states the length of the whole; a picture track may run on after the sound has ended.
     if container.duration is not None and len(container.streams) == 1:
         return container.duration / 1e6
@@ -77,9 +75,7 @@ def _chunks(data: memoryview, start: int, header: str, align: int) -> list[tuple
 
 
 def _chunk_length(data: memoryview, wanted: bytes, start: int, header: str, align: int) -> int | None:
-    lengths = (
-        length for identifier, _, length in _chunks(data, start, header, align) if identifier == wanted
-    )
+    lengths = (length for identifier, _, length in _chunks(data, start, header, align) if identifier == wanted)
     return next(lengths, None)
 
 
@@ -90,15 +86,25 @@ def _wav_lacks_data(data: memoryview) -> bool:
     return any(name == b"data" and offset + length > len(data) for name, offset, length in chunks)
 
 
-def _has_mp3_length_tag(data: memoryview) -> bool:
-    """Look for a Xing, Info or VBRI tag in the first frame, behind an ID3v2 tag of any size (a cover
-    picture)."""
-    start = 0
-    if bytes(data[:3]) == b"ID3" and len(data) >= 10:
-        b6, b7, b8, b9 = (byte & 0x7F for byte in data[6:10])
-        start = 10 + (b6 << 21 | b7 << 14 | b8 << 7 | b9)
-    first_frames = bytes(data[start : start + _MP3_TAG_WINDOW_BYTES])
-    return any(tag in first_frames for tag in _MP3_LENGTH_TAGS)
+def _is_mp3_guess(duration_s: float, data: memoryview, stream: AudioStream) -> bool:
+    """Tell whether a duration is no more than the file's size over the bit rate of its first frames.
+
+    That is FFmpeg's answer for an MP3 without a Xing or VBRI tag, and for MP3s that were joined. A tag that
+    says the same says nothing either: the file is whole.
+    """
+    bit_rate_bps = stream.bit_rate
+    if not bit_rate_bps:
+        return False
+    guess_s = (len(data) - _id3v2_bytes(data)) * 8 / bit_rate_bps
+    return abs(duration_s - guess_s) <= _GUESS_TOLERANCE * guess_s
+
+
+def _id3v2_bytes(data: memoryview) -> int:
+    """Return the size of the tag in front of the audio, often a cover picture (ID3v2.4, section 3.1)."""
+    if bytes(data[:3]) != b"ID3" or len(data) < 10:
+        return 0
+    b6, b7, b8, b9 = (byte & 0x7F for byte in data[6:10])
+    return 10 + (b6 << 21 | b7 << 14 | b8 << 7 | b9)
 
 
 def _last_ogg_page_is_cut(tail: bytes) -> bool:

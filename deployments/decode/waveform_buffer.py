@@ -26,9 +26,7 @@ class WaveformBuffer:
         self._max_samples = math.ceil(max_duration_s * SAMPLE_RATE_HZ)
         # One second more than stated: encoder padding must not cause a growth.
         first_s = _FIRST_S if expected_s is None else expected_s + 1.0
-        self._samples: Samples = np.empty(
-            min(math.ceil(first_s * SAMPLE_RATE_HZ), self._max_samples), np.float32
-        )
+        self._samples: Samples = np.empty(min(math.ceil(first_s * SAMPLE_RATE_HZ), self._max_samples), np.float32)
         self._length = 0
 
     @property
