@@ -152,6 +152,21 @@ class TranscriptionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RecognitionTask:
+    """How a request's spans are to be recognised. ``live`` is served before files."""
+
+    timeout_s: float
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementTask:
+    """What refinement may do to the text."""
+
+    punctuate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """The answer in one neutral form; every dialect is a projection of it.
 

@@ -55,7 +55,12 @@ class InvalidParameter(InvalidRequest):
 
 
 class UnsupportedParameter(InvalidParameter):
-    """A valid request that the engines of this profile cannot honour."""
+    """A valid request that the engines of this profile cannot honour; ``supported`` lists what they can."""
+
+    def __init__(self, parameter: str, reason: str, supported: tuple[str, ...] = ()) -> None:
+        super().__init__(parameter, reason)
+        self.args = (parameter, reason, supported)
+        self.supported = supported
 
     def __str__(self) -> str:
         return f"Unsupported parameter {self.parameter}: {self.reason}"

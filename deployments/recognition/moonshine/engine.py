@@ -11,21 +11,14 @@ import onnxruntime
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, Word
 from deployments.recognition.degenerate import repeated_from
-from deployments.recognition.engine import Hypothesis, RecognitionCapabilities
+from deployments.recognition.engine import Hypothesis
 from deployments.recognition.moonshine.alignment import timed_words
 from deployments.recognition.moonshine.beam_search import Decoded, SearchSettings, beam_search
+from deployments.recognition.moonshine.capabilities import CAPABILITIES
 from deployments.recognition.moonshine.decoder_state import EncodedAudio
 from deployments.recognition.moonshine.graphs import LAYERS, DecoderGraph, encoder_graph
 from deployments.recognition.moonshine.tokenizer import Tokenizer
 from deployments.recognition.moonshine.weights import model_folder, read_decoder, read_encoder
-
-CAPABILITIES = RecognitionCapabilities(
-    languages=frozenset({"en"}),
-    longest_window_s=60.0,
-    best_window_s=28.0,
-    word_times=True,
-    confidences=True,
-)
 
 # The convolutions need 895 samples for a first frame; below a tenth of a second there is no word anyway.
 _SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 10

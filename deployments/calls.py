@@ -1,0 +1,119 @@
+"""The one way to call a stage: with a deadline, cancelled explicitly, its errors told apart, retried where that is safe.
+
+``asyncio.wait_for(handle.remote(...))`` leaves the child running and its slot taken, so every hop goes through here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    RayServeException,
+    ReplicaUnavailableError,
+)
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from deployments.errors import DeadlineExceeded, Overloaded, RayscribeError, StageLost
+
+Result = TypeVar("Result")
+
+_ATTEMPTS = 3
+_REPLICA_GONE = (RayActorError, ObjectLostError, DeploymentUnavailableError, ReplicaUnavailableError)
+
+
+class StageResponse(Protocol):
+    """What a handle's ``remote()`` returns, as far as we use it."""
+
+    def __await__(self) -> Any: ...
+
+    def cancel(self) -> Any:
+        """Stop the call, wherever it is."""
+
+
+class StageMethod(Protocol):
+    """A method of a deployment handle."""
+
+    def remote(self, *args: Any) -> StageResponse:
+        """Start a call."""
+
+
+class Deadline:
+    """A point in time that all calls of one request share."""
+
+    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end_s = clock() + timeout_s
+
+    def remaining_s(self) -> float:
+        """Seconds left.
+
+        Raises:
+            DeadlineExceeded: none are.
+        """
+        left_s = self._end_s - self._clock()
+        if left_s <= 0:
+            raise DeadlineExceeded("The request took too long")
+        return left_s
+
+
+async def wait_for(response: StageResponse, deadline: Deadline) -> Any:
+    """The result of a started call.
+
+    Raises:
+        RayscribeError: what the stage raised.
+        StageLost: the replica, or one that it depended on, died.
+        Overloaded: the stage's queue is full.
+        DeadlineExceeded: no answer in time; the call is cancelled.
+    """
+    try:
+        async with asyncio.timeout(deadline.remaining_s()):
+            return await response
+    except TimeoutError as error:
+        response.cancel()
+        raise DeadlineExceeded("A stage did not answer in time") from error
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError | DeadlineExceeded):
+            response.cancel()
+        raise told_apart(error) from error.__cause__
+
+
+async def call(method: StageMethod, *args: Any, deadline: Deadline) -> Any:
+    """Call a stage once; see wait_for for the errors."""
+    return await wait_for(method.remote(*args), deadline)
+
+
+async def retried(attempt: Callable[[], Awaitable[Result]]) -> Result:
+    """Run an attempt again when a replica died under it. Only for stages without side effects."""
+    async for trial in AsyncRetrying(
+        retry=retry_if_exception_type(StageLost),
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.2, max=2.0),
+        reraise=True,
+    ):
+        with trial:
+            return await attempt()
+    raise AssertionError("tenacity ends by returning or raising")
+
+
+def told_apart(error: BaseException) -> BaseException:
+    """Serve's and Ray's errors as ours; any other error as it is."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(cause, RayscribeError):
+        return cause
+    if isinstance(cause, BackPressureError):
+        return Overloaded("The service is at capacity")
+    if isinstance(cause, _REPLICA_GONE) or _upstream_died(cause):
+        return StageLost("A worker died while it had the request")
+    return error
+
+
+def _upstream_died(error: BaseException) -> bool:
+    """Serve wraps the death of a replica whose result was an argument."""
+    return isinstance(error, RayServeException) and isinstance(error.__cause__, _REPLICA_GONE)
+

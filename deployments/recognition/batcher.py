@@ -1,0 +1,257 @@
+"""Forms batches over the work of all requests; knows neither Ray nor the engine.
+
+Work-conserving: a free slot takes what is waiting at once, so that batches grow by themselves while all slots are busy
+and an idle service adds no wait. Within a priority, requests share the engine fairly by start-time fair queueing
+(Goyal, Vin & Cheng 1996): a request is served in proportion to what it has already received, so that a two-hour file
+does not starve a five-second one. All methods belong to one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Generic, TypeVar
+
+from deployments.errors import DeadlineExceeded, Overloaded
+
+Payload = TypeVar("Payload")
+Result = TypeVar("Result")
+
+
+class Priority(IntEnum):
+    """Lower is served first."""
+
+    LIVE = 0
+    FILE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How much goes together.
+
+    Attributes:
+        slots: batches that run at once.
+        max_items: in a batch.
+        max_padded_s: a batch costs its longest item times its items; no batch of several items costs more.
+        max_stretch: an item joins a batch only if the longest is at most this many times as long.
+        max_queued_s: audio that may wait; beyond it, work is refused.
+    """
+
+    slots: int = 1
+    max_items: int = 8
+    max_padded_s: float = 240.0
+    max_stretch: float = 2.0
+    max_queued_s: float = 4 * 3600.0
+
+
+@dataclass(slots=True)
+class _Item(Generic[Payload, Result]):
+    payload: Payload
+    duration_s: float
+    deadline_s: float
+    future: asyncio.Future[Result]
+
+
+@dataclass(slots=True)
+class _Flow(Generic[Payload, Result]):
+    """The waiting items of one submission; start_tag says how much service it is ahead of."""
+
+    priority: Priority
+    order: int
+    start_tag: float
+    items: deque[_Item[Payload, Result]] = field(default_factory=deque)
+
+    @property
+    def rank(self) -> tuple[int, float, int]:
+        return (self.priority, self.start_tag, self.order)
+
+
+@dataclass(frozen=True, slots=True)
+class BatcherLoad:
+    """How busy a batcher is, for health checks and scaling."""
+
+    queued_items: int
+    queued_s: float
+    running_batches: int
+    batches: int
+    batched_items: int
+
+
+class Batcher(Generic[Payload, Result]):
+    """Runs ``run(payloads) -> results`` in threads, over batches of what several callers submit.
+
+    Args:
+        run: called in a thread with up to max_items payloads; returns as many results, in order.
+        limits: see BatchLimits.
+    """
+
+    def __init__(self, run: Callable[[Sequence[Payload]], Sequence[Result]], limits: BatchLimits) -> None:
+        self._run = run
+        self._limits = limits
+        self._threads = ThreadPoolExecutor(limits.slots, thread_name_prefix="batch")
+        self._flows: list[_Flow[Payload, Result]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._orders = itertools.count()
+        self._virtual_time = 0.0
+        self._queued_s = 0.0
+        self._batches = 0
+        self._batched_items = 0
+
+    @property
+    def load(self) -> BatcherLoad:
+        """What is waiting and running now."""
+        return BatcherLoad(
+            queued_items=sum(len(flow.items) for flow in self._flows),
+            queued_s=self._queued_s,
+            running_batches=len(self._tasks),
+            batches=self._batches,
+            batched_items=self._batched_items,
+        )
+
+    async def submit(
+        self, payloads: Sequence[tuple[Payload, float]], *, timeout_s: float, priority: Priority = Priority.FILE
+    ) -> list[Result]:
+        """Results for (payload, seconds of audio) pairs, in order.
+
+        Cancelling the call drops what has not started; what runs is finished and thrown away.
+
+        Raises:
+            Overloaded: the queue is full.
+            DeadlineExceeded: an item was still waiting after timeout_s.
+        """
+        if not payloads:
+            return []
+        duration_s = sum(seconds for _, seconds in payloads)
+        if self._queued_s + duration_s > self._limits.max_queued_s:
+            raise Overloaded("The recognition queue is full")
+        loop = asyncio.get_running_loop()
+        flow: _Flow[Payload, Result] = _Flow(priority, next(self._orders), self._virtual_time)
+        futures = []
+        for payload, seconds in payloads:
+            future: asyncio.Future[Result] = loop.create_future()
+            futures.append(future)
+            flow.items.append(_Item(payload, seconds, loop.time() + timeout_s, future))
+        self._queued_s += duration_s
+        self._flows.append(flow)
+        try:
+            self._dispatch()
+            return list(await asyncio.gather(*futures))
+        finally:
+            self._forget(flow)
+            for future in futures:
+                future.cancel()
+
+    async def close(self) -> None:
+        """Cancel what waits, wait for what runs."""
+        for flow in self._flows:
+            for item in flow.items:
+                item.future.cancel()
+        self._flows.clear()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._threads.shutdown()
+
+    def _forget(self, flow: _Flow[Payload, Result]) -> None:
+        if flow in self._flows:
+            self._flows.remove(flow)
+        self._queued_s = max(0.0, self._queued_s - sum(item.duration_s for item in flow.items))
+        flow.items.clear()
+
+    def _dispatch(self) -> None:
+        """Give every free slot a batch."""
+        while len(self._tasks) < self._limits.slots:
+            batch = self._next_batch()
+            if not batch:
+                return
+            self._batches += 1
+            self._batched_items += len(batch)
+            # In a context of its own: a batch serves many requests and must not be cancelled with one of them.
+            task = asyncio.create_task(self._run_batch(batch), context=contextvars.Context())
+            self._tasks.add(task)
+            task.add_done_callback(self._slot_freed)
+
+    def _slot_freed(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._dispatch()
+
+    def _next_batch(self) -> list[_Item[Payload, Result]]:
+        """The fairest next item, and others of similar length in fair order."""
+        self._drop_stale()
+        waiting = sum(len(flow.items) for flow in self._flows)
+        if not waiting:
+            return []
+        # Leave the other free slots something to do: on a CPU two small batches beat one large one.
+        free_slots = self._limits.slots - len(self._tasks)
+        most = min(self._limits.max_items, math.ceil(waiting / free_slots))
+        batch: list[_Item[Payload, Result]] = []
+        shut: set[int] = set()  # flows whose next item does not fit this batch
+        while len(batch) < most:
+            open_flows = [flow for flow in self._flows if flow.items and flow.order not in shut]
+            if not open_flows:
+                break
+            flow = min(open_flows, key=lambda candidate: candidate.rank)
+            if batch and not self._fits(batch, flow.items[0]):
+                shut.add(flow.order)
+                continue
+            batch.append(self._take(flow))
+        return batch
+
+    def _fits(self, batch: Sequence[_Item[Payload, Result]], item: _Item[Payload, Result]) -> bool:
+        durations = [*(member.duration_s for member in batch), item.duration_s]
+        longest, shortest = max(durations), min(durations)
+        if longest * len(durations) > self._limits.max_padded_s:
+            return False
+        return longest <= self._limits.max_stretch * shortest
+
+    def _take(self, flow: _Flow[Payload, Result]) -> _Item[Payload, Result]:
+        item = flow.items.popleft()
+        self._virtual_time = max(self._virtual_time, flow.start_tag)
+        flow.start_tag = self._virtual_time + item.duration_s
+        self._queued_s -= item.duration_s
+        if not flow.items:
+            self._flows.remove(flow)
+        return item
+
+    def _drop_stale(self) -> None:
+        """Cancelled and expired items never reach the engine."""
+        now_s = asyncio.get_running_loop().time()
+        for flow in self._flows:
+            kept: deque[_Item[Payload, Result]] = deque()
+            for item in flow.items:
+                if item.future.done() or item.deadline_s <= now_s:
+                    self._queued_s -= item.duration_s
+                    if not item.future.done():
+                        item.future.set_exception(DeadlineExceeded("Recognition did not start in time"))
+                else:
+                    kept.append(item)
+            flow.items = kept
+        self._flows = [flow for flow in self._flows if flow.items]
+
+    async def _run_batch(self, batch: Sequence[_Item[Payload, Result]]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            results = await loop.run_in_executor(self._threads, self._run, [item.payload for item in batch])
+            pairs = list(zip(batch, results, strict=True))
+        except Exception as error:
+            if len(batch) == 1:
+                _fail(batch[0], error)
+                return
+            # One bad item must not take its neighbours down: each on its own.
+            for item in batch:
+                await self._run_batch([item])
+            return
+        for item, result in pairs:
+            if not item.future.done():
+                item.future.set_result(result)
+
+
+def _fail(item: _Item[Payload, Result], error: Exception) -> None:
+    if not item.future.done():
+        item.future.set_exception(error)

@@ -1,0 +1,94 @@
+"""The Recognizer stage: spans of all requests into one batcher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+from ray import serve
+
+from deployments.contracts import (
+    SAMPLE_RATE_HZ,
+    LanguageSpan,
+    RecognitionTask,
+    RecognizedSpan,
+    Samples,
+    TimeSpan,
+    TranscriptionWarning,
+    WarningCode,
+    Waveform,
+)
+from deployments.recognition.batcher import Batcher, BatchLimits, Priority
+from deployments.recognition.engine import Hypothesis
+from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
+from deployments.recognition.windows import WindowSettings, plan_windows
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizerConfig:
+    """What a Recognizer replica is made of."""
+
+    engine: str
+    options: RecognitionEngineOptions
+    limits: BatchLimits
+    windows: WindowSettings
+
+
+@serve.deployment(name="Recognizer")
+class Recognizer:
+    """Turns language spans of a waveform into words, batched with those of other requests."""
+
+    def __init__(self, config: RecognizerConfig) -> None:
+        self._windows = config.windows
+        self._engine = load_recognition_engine(config.engine, config.options)
+        self._engine.transcribe([_WARM_UP])
+        self._batcher: Batcher[Samples, Hypothesis] = Batcher(self._engine.transcribe, config.limits)
+
+    async def recognize(
+        self, waveform: Waveform, spans: tuple[LanguageSpan, ...], task: RecognitionTask
+    ) -> tuple[RecognizedSpan, ...]:
+        """Words for each window, in order; spans are the speech regions with their languages, sorted.
+
+        Raises:
+            Overloaded: too much audio is waiting already.
+            DeadlineExceeded: the batch with a window did not start within task.timeout_s.
+        """
+        windows = [
+            (window, language)
+            for language, run in groupby(spans, key=lambda span: span.language)
+            for window in plan_windows(waveform.samples, [span.span for span in run], self._windows)
+        ]
+        cut = [(_slice(waveform.samples, window), window.duration_s) for window, _ in windows]
+        hypotheses = await self._batcher.submit(
+            cut, timeout_s=task.timeout_s, priority=Priority.LIVE if task.live else Priority.FILE
+        )
+        return tuple(
+            _recognized(window, language, hypothesis)
+            for (window, language), hypothesis in zip(windows, hypotheses, strict=True)
+        )
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """What scaling can go by: audio that waits."""
+        return {"queued_s": self._batcher.load.queued_s}
+
+
+_WARM_UP: Samples = np.zeros(SAMPLE_RATE_HZ, np.float32)
+
+
+def _slice(samples: Samples, span: TimeSpan) -> Samples:
+    return samples[int(span.start_s * SAMPLE_RATE_HZ) : int(span.end_s * SAMPLE_RATE_HZ)]
+
+
+def _recognized(window: TimeSpan, language: str, hypothesis: Hypothesis) -> RecognizedSpan:
+    words = tuple(
+        replace(word, start_s=window.start_s + word.start_s, end_s=window.start_s + word.end_s)
+        for word in hypothesis.words
+    )
+    warnings = (_LOOP_WARNING,) if hypothesis.dropped_repeats else ()
+    return RecognizedSpan(window, language, words, warnings)
+
+
+_LOOP_WARNING = TranscriptionWarning(
+    WarningCode.DEGENERATE_OUTPUT_DROPPED, "The recogniser repeated itself; the repetitions were left out"
+)

@@ -1,0 +1,11 @@
+"""What Moonshine tiny can do; light to import, so that the ingress can ask without loading the engine."""
+
+from deployments.recognition.engine import RecognitionCapabilities
+
+CAPABILITIES = RecognitionCapabilities(
+    languages=frozenset({"en"}),
+    longest_window_s=60.0,
+    best_window_s=28.0,
+    word_times=True,
+    confidences=True,
+)

@@ -1,0 +1,1 @@
+"""Refinement: recognised words into text that reads well."""

@@ -1,0 +1,66 @@
+"""The one place that wires the graph."""
+
+# No `from __future__ import annotations` here: Serve reads the annotation of build_app to validate its arguments,
+# and passes a bare dict where it finds a string.
+
+from ray.serve import Application
+
+from deployments.decode.deployment import Decoder
+from deployments.decode.limits import DecodeLimits
+from deployments.diarization.deployment import Diarizer
+from deployments.language_id.deployment import LanguageIdentifier, LanguageIdentifierConfig
+from deployments.recognition.batcher import BatchLimits
+from deployments.recognition.deployment import Recognizer, RecognizerConfig
+from deployments.recognition.engines import RecognitionEngineOptions, recognition_capabilities
+from deployments.recognition.windows import WindowSettings
+from deployments.refinement.deployment import Refiner
+from deployments.speech_gate.deployment import SpeechGate
+from deployments.speech_gate.gate import GateSettings
+from serve_app.ingress import Ingress
+from serve_app.pipeline import StageHandles
+from serve_app.settings import Settings
+
+
+def build_app(args: Settings) -> Application:
+    """Rayscribe as a Serve application; ``args`` of a config file end up here."""
+    return Ingress.bind(
+        args,
+        StageHandles(
+            decoder=Decoder.bind(_decode_limits(args)),
+            speech_gate=SpeechGate.bind(GateSettings(snr_floor_db=args.speech_gate.snr_floor_db)),
+            language_identifier=LanguageIdentifier.bind(_language_config(args)),
+            recognizer=Recognizer.bind(_recognizer_config(args)),
+            diarizer=Diarizer.bind(args.diarization.threads),
+            refiner=Refiner.bind(),
+        ),
+    )
+
+
+def _decode_limits(settings: Settings) -> DecodeLimits:
+    limits = settings.limits
+    return DecodeLimits(
+        max_bytes=limits.max_bytes, max_duration_s=limits.max_duration_s, max_wall_s=limits.max_decode_s
+    )
+
+
+def _language_config(settings: Settings) -> LanguageIdentifierConfig:
+    return LanguageIdentifierConfig(
+        engine=settings.language.engine,
+        languages=recognition_capabilities(settings.recognition.engine).languages,
+        switch_nats=settings.language.switch_nats,
+    )
+
+
+def _recognizer_config(settings: Settings) -> RecognizerConfig:
+    recognition = settings.recognition
+    return RecognizerConfig(
+        engine=recognition.engine,
+        options=RecognitionEngineOptions(beams=recognition.beams, threads=recognition.threads),
+        limits=BatchLimits(
+            slots=recognition.resolved_slots(),
+            max_items=recognition.max_batch_items,
+            max_padded_s=recognition.max_batch_padded_s,
+            max_queued_s=recognition.max_queued_s,
+        ),
+        windows=WindowSettings(longest_s=recognition.resolved_window_s()),
+    )

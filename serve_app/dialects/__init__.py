@@ -1,0 +1,1 @@
+"""One module or folder per wire API: its requests to ours, our answers and errors to its."""

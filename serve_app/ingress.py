@@ -1,0 +1,41 @@
+"""The FastAPI app and the Serve deployment that carries it."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from ray import serve
+
+from serve_app import __version__
+from serve_app.dialects import smallest_selfhost
+from serve_app.health import ServeHealth
+from serve_app.pipeline import Pipeline, StageHandles
+from serve_app.services import Services
+from serve_app.settings import Settings
+
+
+def make_app(services: Services) -> FastAPI:
+    """The app with every dialect's routes; needs no Ray."""
+    app = FastAPI(
+        title="Rayscribe",
+        version=__version__,
+        summary="Self-hosted speech-to-text behind the wire APIs people already have clients for",
+    )
+    app.state.services = services
+    smallest_selfhost.install(app)
+    return app
+
+
+@serve.deployment(name="Ingress")
+@serve.ingress()
+class Ingress:
+    """Holds the stage handles; the app is made in the replica, so that nothing of it is pickled."""
+
+    def __init__(self, settings: Settings, stages: StageHandles) -> None:
+        application = serve.get_replica_context().app_name
+        self._services = Services(
+            settings=settings, pipeline=Pipeline(stages, settings), health=ServeHealth(application)
+        )
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Called by Serve after the constructor."""
+        return make_app(self._services)
