@@ -127,7 +127,9 @@ class MonoResampler:
 
     def _channel_views(self, frame: AudioFrame) -> list[npt.NDArray[np.generic]]:
         if self._is_planar:
-            return [np.frombuffer(memoryview(plane), self._pcm.dtype, frame.samples) for plane in frame.planes]
+            # PyAV gives a ninth plane where there are eight: it looks for a null pointer behind the last.
+            planes = frame.planes[: self._channels]
+            return [np.frombuffer(memoryview(plane), self._pcm.dtype, frame.samples) for plane in planes]
         packed = np.frombuffer(memoryview(frame.planes[0]), self._pcm.dtype, frame.samples * self._channels)
         return [packed[channel :: self._channels] for channel in range(self._channels)]
 

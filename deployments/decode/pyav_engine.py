@@ -49,7 +49,7 @@ MIN_RATE_HZ = 4_000
 MAX_RATE_HZ = 768_000
 MAX_CHANNELS = 64
 MAX_PLANES = 8
-"""AudioFrame.planes looks for a null pointer behind the last plane. FFmpeg puts one there for up to 8."""
+"""AudioFrame.planes looks for a null pointer behind the last plane, and behind more than 8 is foreign memory."""
 
 _CONTAINER_OPTIONS = {
     "format_whitelist": DEMUXERS,
@@ -110,7 +110,9 @@ class PyAvDecoder:
                 raise AudioTooLong(self._limits.max_duration_s)
             buffer = WaveformBuffer(self._limits.max_duration_s, stated_s)
             track = _Track(stream, buffer, length_is_open=has_placeholder_length(view))
-            track.decode(container, watch)
+            # Float files may hold NaN, and doubles that no float32 can hold; blocks are repaired when full.
+            with np.errstate(over="ignore", invalid="ignore"):
+                track.decode(container, watch)
         return _waveform(buffer, stated_s, is_damaged=track.is_damaged or ends_inside_a_unit(view))
 
 
@@ -185,6 +187,9 @@ class _Track:
                 yield packet
         except FFmpegError:
             self.is_damaged = True
+        except IndexError:
+            # PyAV's last flush trips over tracks that FLV and MPEG files open half-way; ours came before them.
+            pass
 
     def _frames(self, packet: Packet[AudioStream]) -> list[AudioFrame]:
         try:

@@ -30,11 +30,14 @@ def stated_duration_s(data: memoryview, container: InputContainer, stream: Audio
         return None
     if stream.duration is not None and stream.time_base is not None:
         duration_s = float(stream.duration * Fraction(stream.time_base))
-        return None if name == "mp3" and _is_mp3_guess(duration_s, data, stream) else duration_s
-    # Matroska states the length of the whole; a picture track may run on after the sound has ended.
-    if container.duration is not None and len(container.streams) == 1:
-        return container.duration / 1e6
-    return None
+        if name == "mp3" and _is_mp3_guess(duration_s, data, stream):
+            return None
+    elif container.duration is not None and len(container.streams) == 1:
+        # Matroska states the length of the whole; a picture track may run on after the sound has ended.
+        duration_s = container.duration / 1e6
+    else:
+        return None
+    return duration_s if duration_s > 0 else None
 
 
 def has_placeholder_length(data: memoryview) -> bool:

@@ -99,7 +99,7 @@ FORMATS: Mapping[str, AudioFormat] = {
 }
 """Every container that the Decode stage promises, with the codecs it is met with."""
 
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 16: "hexadecagonal"}
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 16: "hexadecagonal"}
 _PICTURES_HZ = 10
 _PICTURE_PIXELS = 64
 

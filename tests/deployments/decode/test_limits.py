@@ -130,6 +130,15 @@ def test_more_channels_than_a_planar_frame_can_hold_are_refused() -> None:
         PyAvDecoder(DecodeLimits()).decode(encode(sine(440.0, 1.0), many))
 
 
+def test_as_many_channels_as_a_planar_frame_can_hold_are_accepted() -> None:
+    many = AudioFormat("wv", "wavpack", channels=8, sample_format="fltp")
+
+    samples = PyAvDecoder(DecodeLimits()).decode(encode(sine(440.0, 1.0), many)).samples
+
+    # The bass channel of 7.1 is left out, all others carry the tone.
+    np.testing.assert_allclose(samples, sine(440.0, 1.0), atol=1e-3)
+
+
 def test_many_channels_in_one_plane_are_accepted() -> None:
     many = AudioFormat("wav", "pcm_s16le", channels=16)
 
