@@ -1,4 +1,4 @@
-"""The one way to call a stage: with a deadline, cancelled explicitly, its errors told apart, retried where that is safe.
+"""The one way to call a stage: with a deadline, cancelled explicitly, errors told apart, retried where that is safe.
 
 ``asyncio.wait_for(handle.remote(...))`` leaves the child running and its slot taken, so every hop goes through here.
 """
@@ -116,4 +116,3 @@ def told_apart(error: BaseException) -> BaseException:
 def _upstream_died(error: BaseException) -> bool:
     """Serve wraps the death of a replica whose result was an argument."""
     return isinstance(error, RayServeException) and isinstance(error.__cause__, _REPLICA_GONE)
-

@@ -30,17 +30,22 @@ class WarningCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionWarning:
+    """A code for programs and a sentence for people."""
+
     code: WarningCode
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
+    """A stretch of the recording."""
+
     start_s: float
     end_s: float
 
     @property
     def duration_s(self) -> float:
+        """Length of the span."""
         return self.end_s - self.start_s
 
 
@@ -53,6 +58,7 @@ class Waveform:
 
     @property
     def duration_s(self) -> float:
+        """Length of the recording."""
         return len(self.samples) / SAMPLE_RATE_HZ
 
 
@@ -185,4 +191,5 @@ class Transcript:
 
     @property
     def words(self) -> tuple[Word, ...]:
+        """All words in order."""
         return tuple(word for segment in self.segments for word in segment.words)

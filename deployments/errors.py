@@ -33,13 +33,12 @@ class InvalidRequest(RayscribeError):
 class MissingParameter(InvalidRequest):
     """A required parameter is absent."""
 
-    def __init__(self, parameter: str, message: str | None = None) -> None:
-        super().__init__(parameter, message)
+    def __init__(self, parameter: str) -> None:
+        super().__init__(parameter)
         self.parameter = parameter
-        self.message = message or f"Missing required parameter: {parameter}"
 
     def __str__(self) -> str:
-        return self.message
+        return f"Missing required parameter: {self.parameter}"
 
 
 class InvalidParameter(InvalidRequest):

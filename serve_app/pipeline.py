@@ -77,7 +77,7 @@ class Pipeline:
         return _transcript(request, opened.speech, spans, turns, segments)
 
     async def _open(self, audio: npt.NDArray[np.uint8], deadline: Deadline) -> _Opened:
-        """Decode and gate, as one step: the waveform never passes through this process, so its loss shows in the gate."""
+        """Decode and gate in one step: the waveform does not pass through here, so the gate sees its loss."""
         waveform = self._stages.decoder.decode.remote(audio)
         try:
             speech = await call(self._stages.speech_gate.inspect, waveform, deadline=deadline)
@@ -92,9 +92,7 @@ class Pipeline:
         if not request.diarize:
             return ()
         turns: tuple[SpeakerTurn, ...] = await retried(
-            lambda: call(
-                self._stages.diarizer.diarize, opened.waveform, request.speaker_count, deadline=deadline
-            )
+            lambda: call(self._stages.diarizer.diarize, opened.waveform, request.speaker_count, deadline=deadline)
         )
         return turns
 

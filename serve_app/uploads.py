@@ -36,7 +36,7 @@ async def read_form(request: Request, audio_part: str, max_bytes: int) -> Upload
         InvalidParameter: the form is broken, names a field twice, or sends the file as text or text as a file.
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise MissingParameter(audio_part, "Expected a multipart/form-data body")
+        raise MissingParameter(audio_part)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes + _FORM_OVERHEAD_BYTES:
         raise AudioTooLarge(max_bytes)

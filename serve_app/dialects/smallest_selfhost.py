@@ -14,7 +14,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployments.contracts import SpeakerCount, Transcript, TranscriptionRequest, Word
-from deployments.errors import InvalidParameter, InvalidRequest, MissingParameter, UnsupportedParameter
+from deployments.errors import (
+    InvalidParameter,
+    InvalidRequest,
+    MissingParameter,
+    RayscribeError,
+    UnsupportedParameter,
+)
 from serve_app import __version__
 from serve_app.assembly import speaker_runs
 from serve_app.capabilities import ParameterNames, check_request
@@ -124,7 +130,7 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
     form = await read_form(request, AUDIO_PART, services.settings.limits.max_bytes)
     options = _options(form.fields, has_audio=form.audio is not None)
     if form.audio is None:
-        raise MissingParameter(AUDIO_PART, "Missing required parameter: url or audio file")
+        raise MissingParameter(AUDIO_PART)
     transcription = options.to_request(f"req_{uuid.uuid4().hex}")
     check_request(transcription, services.settings, _NAMES)
     transcript = await services.pipeline.transcribe(transcription, form.audio)
@@ -159,7 +165,7 @@ async def _json_keys(request: Request) -> set[str]:
 def _url_source(keys: set[str]) -> InvalidRequest:
     if "url" in keys:
         return UnsupportedParameter("url", "this release takes uploads: send the file as the multipart part 'audio'")
-    return MissingParameter(AUDIO_PART, "Missing required parameter: url or audio file")
+    return MissingParameter(AUDIO_PART)
 
 
 def to_answer(transcript: Transcript, options: ListenOptions) -> ListenAnswer:
@@ -179,9 +185,7 @@ def to_answer(transcript: Transcript, options: ListenOptions) -> ListenAnswer:
             )
             for run in speaker_runs(transcript.segments)
         ],
-        warnings=[
-            ListenWarning(code=warning.code.value, message=warning.message) for warning in transcript.warnings
-        ],
+        warnings=[ListenWarning(code=warning.code.value, message=warning.message) for warning in transcript.warnings],
     )
 
 
@@ -219,9 +223,7 @@ async def health(
     elif missing:
         body["reason"] = f"No workers available for: {', '.join(missing)}"
     if detailed:
-        body["components"] = {
-            name: "healthy" if replicas else "unhealthy" for name, replicas in stages.running.items()
-        }
+        body["components"] = {name: "healthy" if replicas else "unhealthy" for name, replicas in stages.running.items()}
         body["uptime_seconds"] = round(time.monotonic() - services.started_s, 1)
         body["version"] = __version__
         body["profile"] = services.settings.profile
@@ -248,6 +250,5 @@ async def healthz(services: Annotated[Services, Depends(services_of)]) -> JSONRe
 def install(app: FastAPI) -> None:
     """Add this dialect's routes and its form of our errors."""
     app.include_router(router)
-    from deployments.errors import RayscribeError
-
+    app.add_exception_handler(Exception, error_response)
     app.add_exception_handler(RayscribeError, error_response)

@@ -28,7 +28,9 @@ SUPPORTED_FORMATS = ["wav", "mp3", "flac", "ogg", "m4a", "aac", "webm", "mp4", "
 def _body(error: Exception) -> tuple[int, dict[str, Any]]:
     match error:
         case MissingParameter():
-            return 400, {"error": str(error), "code": "MISSING_PARAMETER"}
+            # An upload is one way to give the audio, and the vendor's words name both.
+            missing = "url or audio file" if error.parameter == "audio" else error.parameter
+            return 400, {"error": f"Missing required parameter: {missing}", "code": "MISSING_PARAMETER"}
         case UnsupportedParameter():
             listed = {"supported": list(error.supported)} if error.supported else {}
             return 400, {"error": str(error), "code": "INVALID_PARAMETER", "parameter": error.parameter, **listed}
@@ -62,7 +64,7 @@ def _body(error: Exception) -> tuple[int, dict[str, Any]]:
             return 500, {"error": "Internal error", "code": "INTERNAL_ERROR"}
 
 
-async def error_response(request: Request, error: Exception) -> JSONResponse:
+async def error_response(_: Request, error: Exception) -> JSONResponse:
     """Exception handler for the whole app."""
     status, body = _body(error)
     if status == 500:
@@ -75,7 +77,7 @@ async def error_response(request: Request, error: Exception) -> JSONResponse:
 
 
 _EXAMPLES: dict[int, tuple[str, Exception]] = {
-    400: ("A parameter is missing, wrong, or cannot be honoured", MissingParameter("audio", "Missing required parameter: url or audio file")),
+    400: ("A parameter is missing, wrong, or cannot be honoured", MissingParameter("audio")),
     415: ("No audio that can be decoded", UnsupportedAudio("no audio was found")),
     422: ("Too large or too long", AudioTooLarge(100 * 1024 * 1024)),
     503: ("Try again later", ServiceUnavailable("No ASR workers available", 30)),

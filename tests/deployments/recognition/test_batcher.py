@@ -194,9 +194,7 @@ def test_an_expired_item_never_reaches_the_engine() -> None:
     st.integers(1, 3),
     st.integers(1, 8),
 )
-def test_every_item_is_answered_once_and_in_order(
-    submissions: list[list[float]], slots: int, max_items: int
-) -> None:
+def test_every_item_is_answered_once_and_in_order(submissions: list[list[float]], slots: int, max_items: int) -> None:
     async def main() -> None:
         engine = Engine()
         limits = BatchLimits(slots=slots, max_items=max_items, max_padded_s=60.0)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,19 +35,17 @@ def test_windows_cover_the_speech_in_order_and_are_never_too_long(spans: list[Ti
     windows = plan_windows(noise(spans[-1].end_s), spans, SETTINGS)
     for window in windows:
         assert 0 < window.duration_s <= SETTINGS.longest_s + 1e-6
-    for before, after in zip(windows, windows[1:], strict=False):
+    for before, after in itertools.pairwise(windows):
         assert before.end_s <= after.start_s
     for span in spans:
-        covered = sum(
-            max(0.0, min(span.end_s, window.end_s) - max(span.start_s, window.start_s)) for window in windows
-        )
+        covered = sum(max(0.0, min(span.end_s, window.end_s) - max(span.start_s, window.start_s)) for window in windows)
         assert covered == pytest.approx(span.duration_s, abs=1e-6)
 
 
 @given(regions())
 def test_no_window_spans_a_long_pause(spans: list[TimeSpan]) -> None:
     windows = plan_windows(noise(spans[-1].end_s), spans, SETTINGS)
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in itertools.pairwise(spans):
         if after.start_s - before.end_s > SETTINGS.longest_pause_s:
             assert not any(w.start_s < before.end_s and w.end_s > after.start_s for w in windows)
 

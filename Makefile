@@ -1,0 +1,54 @@
+# `make serve` and `make test` do all the set-up that they need on a machine with Python 3.11 or 3.12.
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BIN := $(VENV)/bin
+# silero-vad says that it needs torch; the network that we take from it does not.
+NO_DEPS := silero-vad
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Rayscribe into $(VENV)"
+	$(PIP) install -c constraints.txt -e .
+	$(PIP) install -c constraints.txt --no-deps $(NO_DEPS)
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) install -c constraints.txt -e '.[test]'
+	@touch $@
+
+install: $(VENV)/.installed ## Install the service
+
+serve: $(VENV)/.installed ## Start the service on 127.0.0.1:7100
+	@$(BIN)/rayscribe serve
+
+doctor: $(VENV)/.installed ## Say what is installed and what can run
+	@$(BIN)/rayscribe doctor
+
+check: $(VENV)/.installed-test ## Types, lint, format and the layer rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check ## Everything that must pass
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.installed-test ## Put the code into the house form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-test ## Measure accuracy, speed and scale; tables and results/*.json
+	$(BIN)/python -m load_tests.bench
+
+clean: ## Remove what was installed and built
+	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+.PHONY: help install serve doctor check test format bench clean
