@@ -3,6 +3,9 @@
 # No `from __future__ import annotations` here: Serve reads the annotation of build_app to validate its arguments,
 # and passes a bare dict where it finds a string.
 
+from typing import Any
+
+from ray import serve
 from ray.serve import Application
 
 from deployments.decode.deployment import Decoder
@@ -23,17 +26,22 @@ from serve_app.settings import Settings
 
 def build_app(args: Settings) -> Application:
     """Rayscribe as a Serve application; ``args`` of a config file end up here."""
-    return Ingress.bind(
+    return _deployment(Ingress).bind(
         args,
         StageHandles(
-            decoder=Decoder.bind(_decode_limits(args)),
-            speech_gate=SpeechGate.bind(GateSettings(snr_floor_db=args.speech_gate.snr_floor_db)),
-            language_identifier=LanguageIdentifier.bind(_language_config(args)),
-            recognizer=Recognizer.bind(_recognizer_config(args)),
-            diarizer=Diarizer.bind(args.diarization.threads),
-            refiner=Refiner.bind(),
+            decoder=_deployment(Decoder).bind(_decode_limits(args)),
+            speech_gate=_deployment(SpeechGate).bind(GateSettings(snr_floor_db=args.speech_gate.snr_floor_db)),
+            language_identifier=_deployment(LanguageIdentifier).bind(_language_config(args)),
+            recognizer=_deployment(Recognizer).bind(_recognizer_config(args)),
+            diarizer=_deployment(Diarizer).bind(args.diarization.threads),
+            refiner=_deployment(Refiner).bind(),
         ),
     )
+
+
+def _deployment(stage: type[Any]) -> Any:
+    """The stage as a Serve deployment of the class's name; the config file says how many and where."""
+    return serve.deployment(name=stage.__name__)(stage)
 
 
 def _decode_limits(settings: Settings) -> DecodeLimits:

@@ -25,7 +25,6 @@ def make_app(services: Services) -> FastAPI:
     return app
 
 
-@serve.deployment(name="Ingress")
 @serve.ingress()
 class Ingress:
     """Holds the stage handles; the app is made in the replica, so that nothing of it is pickled."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from ray import serve
 
 from deployments.contracts import Waveform
 from deployments.decode.limits import DecodeLimits
@@ -12,7 +11,6 @@ from deployments.decode.pyav_engine import PyAvDecoder
 from deployments.offload import EngineThreads
 
 
-@serve.deployment(name="Decoder")
 class Decoder:
     """Turns the bytes of a file into a waveform; one file at a time in each replica, so it scales by processes."""
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from ray import serve
-
 from deployments.contracts import SpeakerCount, SpeakerTurn, Waveform
 from deployments.diarization.engine import SharedTrunkDiarizer
 from deployments.offload import EngineThreads
 
 
-@serve.deployment(name="Diarizer")
 class Diarizer:
     """Finds who speaks when, over the whole recording."""
 

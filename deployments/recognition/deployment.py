@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
-from ray import serve
 
 from deployments.contracts import (
     SAMPLE_RATE_HZ,
@@ -35,7 +34,6 @@ class RecognizerConfig:
     windows: WindowSettings
 
 
-@serve.deployment(name="Recognizer")
 class Recognizer:
     """Turns language spans of a waveform into words, batched with those of other requests."""
 

@@ -63,9 +63,7 @@ def _cut(
     # What is left over should be worth a window of its own, too.
     latest_s = min(start_s + settings.longest_s, end_s - settings.shortest_cut_s / 2)
     pauses = [
-        (before.end_s, after.start_s)
-        for before, after in pairwise(stretch)
-        if earliest_s <= before.end_s <= latest_s
+        (before.end_s, after.start_s) for before, after in pairwise(stretch) if earliest_s <= before.end_s <= latest_s
     ]
     if pauses:
         return max(pauses, key=lambda pause: pause[1] - pause[0])

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from ray import serve
-
 from deployments.contracts import RefinementTask, Segment
 from deployments.refinement.punctuation import punctuated, unpunctuated
 
 
-@serve.deployment(name="Refiner")
 class Refiner:
     """Makes recognised segments read well."""
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from ray import serve
-
 from deployments.contracts import SpeechMap, Waveform
 from deployments.offload import EngineThreads
 from deployments.speech_gate.gate import GateSettings, SpeechGateEngine
 
 
-@serve.deployment(name="SpeechGate")
 class SpeechGate:
     """Finds speech, and ends requests that hold none or only noise."""
 

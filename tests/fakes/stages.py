@@ -63,8 +63,10 @@ class FakeStage:
     """A deployment handle whose methods are given by name."""
 
     def __init__(self, **methods: Callable[..., Awaitable[Any]]) -> None:
-        for name, answer in methods.items():
-            setattr(self, name, FakeMethod(answer))
+        self._methods = {name: FakeMethod(answer) for name, answer in methods.items()}
+
+    def __getattr__(self, name: str) -> FakeMethod:
+        return self._methods[name]
 
 
 class FakeGraph:

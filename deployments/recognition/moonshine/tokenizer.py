@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 BEGIN_TOKEN = 1
@@ -40,7 +41,7 @@ class Tokenizer:
             index for index, token in enumerate(tokens) if index == 0 or self._pieces[token].startswith(_WORD_START)
         ]
         words = []
-        for first, end in zip(starts, [*starts[1:], len(tokens)], strict=True):
+        for first, end in pairwise([*starts, len(tokens)]):
             spelled = b"".join(self._pieces[token] for token in tokens[first:end])
             text = spelled.replace(_WORD_START, b" ").decode(errors="replace").strip()
             if text:

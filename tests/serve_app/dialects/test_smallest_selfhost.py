@@ -142,7 +142,7 @@ async def test_warnings_are_there_when_there_are_any(service: Service) -> None:
 async def test_a_wrong_parameter_is_a_400_that_names_it(
     service: Service, fields: dict[str, str], parameter: str
 ) -> None:
-    response = await service.listen(**fields)
+    response = await service.listen(b"RIFF", **fields)
     body = response.json()
     assert response.status_code == 400
     assert body["code"] == "INVALID_PARAMETER"
