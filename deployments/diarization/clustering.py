@@ -18,22 +18,29 @@ Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
 NOBODY = -1
-"""The label of a local speaker that is silent, or too many for the speakers there are."""
+"""The label of a local speaker that is silent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusteringSettings:
-    """The values of pyannote community-1, and the bound that keeps long recordings linear."""
+    """The values of pyannote community-1 where nothing else is said."""
 
     ahc_threshold: float = 0.6
     """Euclidean distance of unit vectors at which the initial clusters stop growing."""
     evidence_scale: float = 0.07
-    """Fa of VBx: neighbouring windows share audio, so each counts for less than one observation."""
+    """Fa of VBx: neighbouring windows share audio, so each counts for less than one observation.
+
+    0.07 belongs to windows 1 s apart; the engine scales it with its step, so that a second of speech counts
+    the same at any step (2 s apart: 27.5 % DER with 0.07, 21.1 % with 0.14, all else as in pyannote).
+    """
     speaker_penalty: float = 0.8
     """Fb of VBx: larger gives fewer speakers."""
     max_iterations: int = 20
-    min_clean_share: float = 0.2
-    """Share of a window that a voice must speak alone in to have a say in what the speakers are."""
+    min_clean_share: float = 0.1
+    """Share of a window that a voice must speak alone in to have a say in what the speakers are.
+
+    pyannote's 0.2 loses speakers who only ever say a few words: 20.7 % DER where 0.1 and 0.05 have 18.4 %.
+    """
     max_ahc_voices: int = 3000
     """AHC is quadratic: beyond this it sees evenly spaced voices and the rest join the nearest cluster."""
 
@@ -47,7 +54,8 @@ def assign_speakers(
 ) -> Labels:
     """Give every local speaker of every window a speaker of the recording.
 
-    Two local speakers of one window are never the same speaker (constrained assignment).
+    Two local speakers of one window are different speakers (constrained assignment) as long as there are enough;
+    one left over joins whoever sounds most like it, so that no speech is lost.
 
     Args:
         embeddings: [windows, local speakers, 256]; NaN where silent.
@@ -71,6 +79,7 @@ def assign_speakers(
     for window in range(len(labels)):
         local = np.flatnonzero(valid[window])
         rows, speakers = linear_sum_assignment(similarity[window, local], maximize=True)
+        labels[window, local] = similarity[window, local].argmax(axis=1)
         labels[window, local[rows]] = speakers
     return labels
 

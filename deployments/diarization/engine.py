@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from deployments import contracts
-from deployments.diarization.clustering import ClusteringSettings, Labels, assign_speakers
+from deployments.diarization.clustering import NOBODY, ClusteringSettings, Labels, assign_speakers
 from deployments.diarization.community1 import Community1, load_community1
 from deployments.diarization.embedding import SharedTrunkEmbedder, TrunkPieces
 from deployments.diarization.reconstruction import speaker_activity, speaker_turns
@@ -22,23 +25,37 @@ class SharedTrunkDiarizer:
 
     The pipeline of pyannote.audio 4 (Bredin 2023; VBx clustering of Landini et al. 2022): segment ten-second
     windows, embed each window's local speakers, cluster the voices, and let the windows vote on each frame.
+
+    Args:
+        models: weights; read from the moonshine-voice wheel when None.
+        threads: of each model call.
+        step_s: between windows. Segmentation is half of the cost at 1 s. DER on 19 recordings with 1, 1.5, 2 s:
+            18.2, 18.8, 18.9 %; on 13 other dialogues, joined from clips of known readers: 24.6, 23.9, 25.4 %.
+        pieces: how the recording is cut for the trunk.
+        clustering: thresholds, at a step of 1 s.
+        min_pause_s: a speaker's shorter pauses do not end a turn. pyannote has 0, which its scoring favours;
+            people who mark turns pass over short pauses: 0.5 s takes 1.8 points off the DER.
+
+    Raises:
+        errors.EngineUnavailable: the weights are missing.
     """
 
     def __init__(
         self,
         models: Community1 | None = None,
         threads: int = 1,
-        step_s: float = 1.0,
+        step_s: float = 1.5,
         pieces: TrunkPieces | None = None,
         clustering: ClusteringSettings | None = None,
-        min_pause_s: float = 0.0,
+        min_pause_s: float = 0.5,
     ) -> None:
         models = models or load_community1()
+        clustering = clustering or ClusteringSettings()
         step_frames = max(1, round(step_s * contracts.SAMPLE_RATE_HZ / FRAME_STEP_SAMPLES))
         self._segmenter = Segmenter(models.segmentation, step_frames, threads)
         self._embedder = SharedTrunkEmbedder(models, pieces or TrunkPieces(), threads)
         self._plda = models.plda
-        self._clustering = clustering or ClusteringSettings()
+        self._clustering = replace(clustering, evidence_scale=clustering.evidence_scale * step_s)
         self._min_pause_s = min_pause_s
 
     def diarize(
@@ -76,6 +93,8 @@ class SharedTrunkDiarizer:
         speaker_count: contracts.SpeakerCount,
         should_stop: Callable[[], bool],
     ) -> Labels:
+        if 1 in (speaker_count.exact, speaker_count.maximum):
+            return np.where(activity.active.any(axis=1), 0, NOBODY)
         embeddings = self._embedder.embed(samples, activity, should_stop)
         clean_share = activity.alone.mean(axis=1)
         return assign_speakers(embeddings, clean_share, self._plda, speaker_count, self._clustering)

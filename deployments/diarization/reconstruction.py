@@ -14,6 +14,9 @@ from deployments.diarization.segmentation import (
     LocalActivity,
 )
 
+RANKED_FRAMES = 16_384
+"""Ranks take 16 bytes for each frame and speaker: hours of a meeting are ranked in blocks."""
+
 
 def count_speakers(activity: LocalActivity) -> npt.NDArray[np.int64]:
     """How many people speak in each frame of the recording [frames]: the mean over its windows, rounded."""
@@ -37,8 +40,12 @@ def speaker_activity(activity: LocalActivity, labels: Labels) -> npt.NDArray[np.
         for local, speaker in enumerate(speakers):
             if speaker != NOBODY:
                 votes[first_frame : first_frame + FRAMES_PER_WINDOW, speaker] += active[:, local]
-    rank = np.argsort(np.argsort(-votes, axis=1, kind="stable"), axis=1, kind="stable")
-    speaking: npt.NDArray[np.bool_] = (rank < count_speakers(activity)[:, np.newaxis]) & (votes > 0)
+    counts = count_speakers(activity)
+    speaking = np.zeros(votes.shape, dtype=np.bool_)
+    for start in range(0, len(votes), RANKED_FRAMES):
+        block = slice(start, start + RANKED_FRAMES)
+        rank = np.argsort(np.argsort(-votes[block], axis=1, kind="stable"), axis=1)
+        speaking[block] = (rank < counts[block, np.newaxis]) & (votes[block] > 0)
     return speaking
 
 
