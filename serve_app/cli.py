@@ -1,0 +1,35 @@
+"""The ``rayscribe`` command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from serve_app.commands.serve import serve
+
+app = typer.Typer(
+    name="rayscribe",
+    help="Self-hosted speech-to-text.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        from serve_app import __version__
+
+        typer.echo(f"rayscribe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[  # noqa: ARG001 - typer calls _print_version with it
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Self-hosted speech-to-text."""

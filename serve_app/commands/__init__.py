@@ -1,0 +1,1 @@
+"""The subcommands of ``rayscribe``. Heavy imports stay inside the functions: ``--help`` should not wait for Ray."""

@@ -1,0 +1,88 @@
+"""``rayscribe serve``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from serve_app.commands.serve_progress import ProgressView
+
+
+def serve(
+    config: Annotated[
+        Path | None, typer.Option(help="Serve config file.", show_default="configs/embedded.yaml", dir_okay=False)
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on, instead of the file's.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on, instead of the file's.", min=1, max=65535)
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of Ray and of the replicas.")] = False,
+) -> None:
+    """Start the service and run it until Ctrl-C.
+
+    On a Ray of its own, or on the cluster that RAY_ADDRESS names.
+    """
+    from serve_app.commands.serve_progress import progress_view
+    from serve_app.local_ray import prepare_environment
+    from serve_app.stop_signal import StopSignal
+
+    started_s = time.monotonic()
+    if "RAY_ADDRESS" not in os.environ:
+        prepare_environment()
+    with (
+        progress_view() as view,
+        StopSignal(on_first=lambda: view.note("Stopping … (Ctrl-C again to force)"), on_second=_force_exit) as stop,
+    ):
+        exit_code = _run(config, host, port, verbose=verbose, view=view, stop=stop, started_s=started_s)
+    raise typer.Exit(exit_code)
+
+
+def _run(
+    path: Path | None,
+    host: str | None,
+    port: int | None,
+    *,
+    verbose: bool,
+    view: ProgressView,
+    stop: StopSignal,
+    started_s: float,
+) -> int:
+    from serve_app.launcher import LaunchError, LaunchStopped, base_url, check_port_free, launched
+    from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config
+
+    try:
+        config = load_config(path or DEFAULT_CONFIG, host=host, port=port)
+        http = config.http_options
+        if "RAY_ADDRESS" not in os.environ:
+            check_port_free(http.host, http.port)
+        with launched(config, report=view.show, wait=stop.wait, after_ray_init=stop.install, verbose=verbose):
+            url = base_url(http.host, http.port) + http.root_path
+            view.ready(url, time.monotonic() - started_s)
+            stop.wait()
+    except (ConfigError, LaunchError) as error:
+        view.error(str(error))
+        return 1
+    except LaunchStopped:
+        return 130
+    view.note("Stopped.")
+    return 0
+
+
+def _force_exit(number: int) -> None:
+    """Second signal: kill whatever we started, without waiting for anything."""
+    from serve_app.local_ray import descendants
+
+    for process in descendants():
+        with contextlib.suppress(Exception):
+            process.send_signal(signal.SIGKILL)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(128 + number)
