@@ -61,7 +61,7 @@ class LaunchError(Exception):
     """The service did not start; the message is for the person who started it."""
 
 
-class LaunchStopped(Exception):  # noqa: N818 - nothing failed
+class LaunchStopped(Exception):
     """Somebody asked to stop before the service was ready."""
 
 

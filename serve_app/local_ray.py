@@ -86,7 +86,7 @@ def _make_temp_dir() -> Path:
     for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes a private folder in it
         if len(parent) + len("/rs-abcdefgh") <= _MAX_TEMP_DIR_CHARS:
             return Path(tempfile.mkdtemp(prefix="rs-", dir=parent))
-    raise AssertionError("/tmp is short enough")
+    raise AssertionError("the last of the folders is short enough")
 
 
 def descendants() -> list[psutil.Process]:

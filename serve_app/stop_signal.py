@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM as something to wait for.
 
-Raising in the middle of ``ray.init`` leaves half-started processes behind, so the first signal is only noted, and looked
-at between steps. The second one forces.
+Raising in the middle of ``ray.init`` leaves half-started processes behind, so the first signal is only noted, and
+looked at between steps. The second one forces.
 """
 
 from __future__ import annotations

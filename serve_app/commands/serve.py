@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from serve_app.commands.serve_progress import ProgressView
+    from serve_app.stop_signal import StopSignal
 
 
 def serve(

@@ -140,7 +140,7 @@ def progress_view() -> Iterator[ProgressView]:
 def _print(text: str, *, to_stderr: bool) -> None:
     stream = sys.stderr if to_stderr else sys.stdout
     try:
-        print(text, file=stream, flush=True)  # noqa: T201 - plain lines are what a log wants
+        print(text, file=stream, flush=True)
     except (OSError, ValueError):
         # The reader is gone; without this the interpreter fails once more when it flushes at exit.
         with contextlib.suppress(OSError, ValueError):
