@@ -17,6 +17,7 @@ from deployments.diarization.community1 import PldaWeights
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 
+KMEANS_STARTS = 5
 NOBODY = -1
 """The label of a local speaker that is silent."""
 
@@ -168,17 +169,22 @@ def vbx(features: Array, between_variance: Array, initial: Labels, settings: Clu
 
 
 def recluster(voices: Array, speakers: int) -> Array:
-    """Mean voices [speakers, 256] of exactly so many clusters, where VBx found another number: k-means."""
+    """Mean voices [speakers, 256] of exactly so many clusters, where VBx found another number: k-means.
+
+    Fewer come back where fewer voices differ, as in a recording that repeats itself. Cutting a tree (average
+    linkage, Ward, in either space) or moving VBx's penalty until the count fits scored within 0.6 points of this.
+    """
     unit = _unit(voices)
-    best: tuple[float, Labels] | None = None
-    for seed in range(5):
+    distinct = np.unique(unit, axis=0)
+    if len(distinct) <= speakers:
+        return distinct
+    best_loss, best_labels = np.inf, np.arange(len(voices)) % speakers
+    for seed in range(KMEANS_STARTS):
         centres, labels = kmeans2(unit, speakers, minit="++", rng=seed)
         loss = float(np.square(unit - centres[labels]).sum())
-        if len(np.unique(labels)) == speakers and (best is None or loss < best[0]):
-            best = loss, labels.astype(np.int64)
-    if best is None:  # duplicates among the voices leave k-means a cluster empty
-        return np.stack([voices[label] for label in range(speakers)])
-    return np.stack([voices[best[1] == label].mean(axis=0) for label in range(speakers)])
+        if len(np.unique(labels)) == speakers and loss < best_loss:
+            best_loss, best_labels = loss, labels
+    return np.stack([voices[best_labels == speaker].mean(axis=0) for speaker in range(speakers)])
 
 
 def _unit(vectors: Array) -> Array:
