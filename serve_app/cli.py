@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from serve_app.commands.doctor import doctor
 from serve_app.commands.serve import serve
+from serve_app.commands.transcribe import transcribe
 
 app = typer.Typer(
     name="rayscribe",
@@ -16,6 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.command()(transcribe)
+app.command()(doctor)
 
 
 def _print_version(*, wanted: bool) -> None:

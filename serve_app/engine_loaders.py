@@ -1,0 +1,53 @@
+"""Load each stage's engine in this process, as its replica would: for doctor."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Callable
+
+from serve_app.settings import Settings
+
+
+def engine_loaders(settings: Settings) -> dict[str, Callable[[], object]]:
+    """By stage, in the order of the graph: a call that raises where the stage's replica would not start."""
+    return {
+        "decode": _decode_a_file,
+        "speech gate": _load_speech_gate,
+        "recognition": lambda: _load_recognition(settings),
+        "diarization": lambda: _load_diarization(settings),
+    }
+
+
+def _decode_a_file() -> object:
+    """The decoder loads nothing of its own: whether it works is seen on a file."""
+    from deployments.decode.limits import DecodeLimits
+    from deployments.decode.pyav_engine import PyAvDecoder
+
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(16_000)
+        writer.writeframes(bytes(2 * 1600))
+    return PyAvDecoder(DecodeLimits()).decode(file.getvalue())
+
+
+def _load_speech_gate() -> object:
+    from deployments.speech_gate.gate import SpeechGateEngine
+
+    return SpeechGateEngine()
+
+
+def _load_recognition(settings: Settings) -> object:
+    from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
+
+    recognition = settings.recognition
+    options = RecognitionEngineOptions(beams=recognition.beams, threads=recognition.threads)
+    return load_recognition_engine(recognition.engine, options)
+
+
+def _load_diarization(settings: Settings) -> object:
+    from deployments.diarization.engine import SharedTrunkDiarizer
+
+    return SharedTrunkDiarizer(threads=settings.diarization.threads)
