@@ -2,7 +2,10 @@
 
 The usual pipeline runs the whole embedding network once for each (window, speaker). Everything before its
 pooling does not depend on the speaker, so here it runs once over the recording, in pieces that do not overlap
-but see some context on each side, and only the pooling is done for each (window, speaker).
+but see some context on each side, and only the pooling is done for each (window, speaker). The network subtracts
+each band's mean over what it is given, so the voices differ a little from those of the whole model: cosine
+0.976 on average, DER 19.0 instead of 18.3 % on 19 recordings (windows 2 s apart). Pieces of 5 to 40 s, 2 s of
+context or means over other stretches changed neither by more than the choice of clips does.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from deployments.diarization.segmentation import (
     WINDOW_SAMPLES,
     Segmenter,
 )
-from deployments.errors import Cancelled
+from deployments.errors import Cancelled, EngineUnavailable
 
 pytestmark = pytest.mark.engine
 
@@ -133,6 +133,12 @@ def test_it_stops_between_model_calls(
     answers = iter([False] * calls_before_stop + [True])
     with pytest.raises(Cancelled):
         diarizer.diarize(reader_then_dialogue, SpeakerCount(), lambda: next(answers))
+
+
+@pytest.mark.parametrize("package", ["no_such_package", "numpy"])
+def test_missing_weights_are_named(package: str) -> None:
+    with pytest.raises(EngineUnavailable, match=r"moonshine-voice|numpy"):
+        load_community1(package)
 
 
 def test_shared_trunk_embeds_like_the_whole_model(models: Community1) -> None:
