@@ -1,0 +1,82 @@
+"""All measurements under one command: ``python -m load_tests.bench [accuracy|speed|scale|all]``; ``all`` by default."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from click import Context
+from typer.core import TyperGroup
+
+from load_tests import accuracy as accuracy_program
+from load_tests import scale as scale_program
+from load_tests import speed as speed_program
+from load_tests.options import (
+    DEFAULT_RESULTS,
+    DEFAULT_SERVER,
+    AudioOption,
+    LimitOption,
+    ResultsOption,
+    ServerOption,
+    StartOption,
+)
+from load_tests.report import wide_console
+from load_tests.service import ServiceUnreachable, running_service
+
+_DEFAULT_COMMAND = "all"
+
+
+class _AllByDefault(TyperGroup):
+    """Runs ``all`` where no command is named."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        names_a_command = any(arg in self.commands for arg in args) or "--help" in args
+        return super().parse_args(ctx, args if names_a_command else [_DEFAULT_COMMAND, *args])
+
+
+app = typer.Typer(cls=_AllByDefault, add_completion=False, help="Measure a running service beside the raw library.")
+app.command("accuracy")(accuracy_program.accuracy)
+app.command("speed")(speed_program.speed)
+app.command("scale")(scale_program.scale)
+
+DiarizationMinutesOption = Annotated[
+    float | None,
+    typer.Option("--diarization-minutes", min=0.0, help="Most audio that the slow library diarizes, in each program."),
+]
+
+
+@app.command(_DEFAULT_COMMAND)
+def run_all(
+    server: ServerOption = DEFAULT_SERVER,
+    start: StartOption = False,
+    audio: AudioOption = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    limit: LimitOption = None,
+    diarization_minutes: DiarizationMinutesOption = None,
+    fresh: accuracy_program.FreshOption = False,
+) -> None:
+    """Accuracy, then speed, then scale, against one service. Half an hour and more."""
+    try:
+        with running_service(server, start=start):
+            accuracy_program.accuracy(
+                server=server,
+                audio=audio,
+                results=results,
+                limit=limit,
+                diarization_minutes=diarization_minutes,
+                fresh=fresh,
+            )
+            if diarization_minutes is None:
+                speed_program.speed(server=server, audio=audio, results=results, limit=limit)
+            else:
+                speed_program.speed(
+                    server=server, audio=audio, results=results, limit=limit, diarization_minutes=diarization_minutes
+                )
+            scale_program.scale(server=server, audio=audio, results=results, limit=limit)
+    except ServiceUnreachable as error:
+        wide_console().print(str(error), style="red")
+        raise typer.Exit(2) from error
+
+
+if __name__ == "__main__":
+    app()
