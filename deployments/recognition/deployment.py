@@ -18,7 +18,7 @@ from deployments.contracts import (
     WarningCode,
     Waveform,
 )
-from deployments.recognition.batcher import Batcher, BatchLimits, Priority
+from deployments.recognition.batcher import Batcher, BatcherLoad, BatchLimits, Priority
 from deployments.recognition.engine import Hypothesis
 from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
 from deployments.recognition.windows import WindowSettings, plan_windows
@@ -65,6 +65,10 @@ class Recognizer:
             _recognized(window, language, hypothesis)
             for (window, language), hypothesis in zip(windows, hypotheses, strict=True)
         )
+
+    async def load(self) -> BatcherLoad:
+        """What waits and runs in this replica."""
+        return self._batcher.load
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """What scaling can go by: audio that waits."""

@@ -66,7 +66,8 @@ def _cut(
         (before.end_s, after.start_s) for before, after in pairwise(stretch) if earliest_s <= before.end_s <= latest_s
     ]
     if pauses:
-        return max(pauses, key=lambda pause: pause[1] - pause[0])
+        # Regions that share a short pause as padding touch: of equals, the last makes the longest window.
+        return max(pauses, key=lambda pause: (pause[1] - pause[0], pause[1]))
     quietest_s = quietest_point(samples, TimeSpan(earliest_s, latest_s))
     return quietest_s, quietest_s
 

@@ -1,0 +1,39 @@
+"""One Ray cluster for the whole session, with the embedded graph as users get it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serve_app.launcher import launched
+from serve_app.serve_config import load_config
+from tests.cluster.service import MAX_UPLOAD_BYTES, RunningService
+
+CONFIG = Path(__file__).parents[2] / "configs" / "embedded.yaml"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[RunningService]:
+    config = load_config(CONFIG, port=free_port())
+    # The graph is the shipped one but for a limit that a test can reach.
+    config.applications[0].args["limits"] = {"max_bytes": MAX_UPLOAD_BYTES}
+
+    def wait(seconds: float) -> bool:
+        time.sleep(seconds)
+        return False
+
+    with launched(config, report=lambda _: None, wait=wait, after_ray_init=lambda: None):
+        url = f"http://127.0.0.1:{config.http_options.port}"
+        with httpx.Client(base_url=url, timeout=120) as client:
+            yield RunningService(url, client)
