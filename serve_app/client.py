@@ -216,7 +216,7 @@ def _error_of(response: httpx.Response) -> ListenError:
     return ListenError(message, code, response.status_code, retry_after_s)
 
 
-_backoff_s = wait_exponential_jitter(initial=0.25, max=4.0, jitter=0.25)
+_backoff_s = wait_exponential_jitter(multiplier=0.25, max=4.0, jitter=0.25)
 
 
 def _wait_s(state: RetryCallState) -> float:

@@ -53,7 +53,8 @@ class PlainView:
 
     def show(self, progress: Progress) -> None:
         """Print what is new."""
-        for line in [f"{progress.phase.value} …", *map(deployment_line, progress.deployments)]:
+        decided = [deployment for deployment in progress.deployments if deployment.wanted]
+        for line in [f"{progress.phase.value} …", *map(deployment_line, decided)]:
             if line not in self._said:
                 self._said.add(line)
                 self.note(line)

@@ -41,6 +41,7 @@ class TranscriptionRun:
         self._targets = output_names(files, _SUFFIXES[output_format])
         self._stderr = Console(stderr=True, highlight=False)
         self._unreachable: ListenError | None = None
+        self._not_sent: list[Path] = []
 
     async def execute(self, server: str, concurrency: int) -> bool:
         """Transcribe everything; whether all of it succeeded."""
@@ -65,6 +66,8 @@ class TranscriptionRun:
                         task.cancel()
                     await asyncio.gather(*pending, return_exceptions=True)
         if self._unreachable is not None:
+            for path in self._not_sent if any(delivered) else ():
+                self._complain(f"{path}: not sent")
             self._complain(f"{self._unreachable.message}. Start one with: rayscribe serve")
         return all(delivered)
 
@@ -87,7 +90,10 @@ class TranscriptionRun:
                 self._complain(f"{path}: warning: {warning.message} ({warning.code})")
             self._write(index, self._render(path, transcript))
         except ListenError as error:
-            self._complain(f"{path}: {error}")
+            if error.code == UNREACHABLE:
+                self._not_sent.append(path)
+            else:
+                self._complain(f"{path}: {error}")
             return False
         except BrokenPipeError:
             raise
@@ -134,10 +140,14 @@ class TranscriptionRun:
 
 
 def output_names(files: Sequence[Path], suffix: str) -> list[str]:
-    """A file name for each transcript: the recording's with another suffix, made unique where two would meet."""
+    """A file name for each transcript: the recording's with another suffix.
+
+    Made unique where two would meet, or where a transcript would replace a recording in the same folder.
+    """
     names: list[str] = []
+    recordings = {path.name for path in files}
     for path in files:
         candidates = [path.stem, path.name, *(f"{path.name}-{number}" for number in range(2, len(files) + 2))]
-        taken = {*names, path.name}
+        taken = recordings.union(names)
         names.append(next(name + suffix for name in candidates if name + suffix not in taken))
     return names

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config
+
+pytestmark = pytest.mark.unit
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(DEFAULT_CONFIG.parent.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_configs_that_ship_are_valid(path: Path) -> None:
+    assert load_config(path).applications
+
+
+def test_host_and_port_replace_the_files(tmp_path: Path) -> None:
+    path = _write(tmp_path, "applications: [{import_path: 'a:b'}]")
+    assert load_config(path).http_options.port == 8000
+    http = load_config(path, host="::1", port=7200).http_options
+    assert (http.host, http.port) == ("::1", 7200)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("application: []", "lists no applications"),
+        ("applications: []", "lists no applications"),
+        ("just words", "lists no applications"),
+        ("applications: [", "is not YAML"),
+        (
+            "aplications: []\napplications: [{import_path: 'a:b'}]",
+            "aplications: unknown key (did you mean applications?)",
+        ),
+        (
+            "applications: [{import_path: 'a:b'}]\nhttp_options: {prot: 1}",
+            "http_options.prot: unknown key (did you mean port?)",
+        ),
+        ("applications: [{import_path: 'a:b', zzz: 1}]", "applications[0].zzz: unknown key\n"),
+        (
+            "applications: [{import_path: 'a:b', deployments: [{name: X}, {name: Y, max_ongoing_request: 3}]}]",
+            "applications[0].deployments[1].max_ongoing_request: unknown key (did you mean max_ongoing_requests?)",
+        ),
+        (
+            "applications: [{import_path: 'a:b', deployments: [{name: X, autoscaling_config: {max_replica: 3}}]}]",
+            "deployments[0].autoscaling_config.max_replica: unknown key",
+        ),
+        (
+            "applications: [{import_path: 'a:b', deployments: [{name: X, ray_actor_options: {num_cpu: 1}}]}]",
+            "deployments[0].ray_actor_options.num_cpu: unknown key (did you mean num_cpus?)",
+        ),
+        (
+            "applications: [{import_path: 'a:b'}]\nhttp_options: {port: many}",
+            "http_options.port: Input should be a valid integer",
+        ),
+    ],
+)
+def test_a_wrong_config_is_refused_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(_write(tmp_path, text))
+    assert problem in f"{caught.value}\n"
+
+
+def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)\bone: .*\btwo: "):
+        load_config(_write(tmp_path, "applications: [{import_path: 'a:b'}]\none: 1\ntwo: 2"))
+
+
+def test_free_form_dictionaries_are_left_alone(tmp_path: Path) -> None:
+    free = {
+        "import_path": "a:b",
+        "args": {"anything": {"at": "all"}},
+        "runtime_env": {"env_vars": {"A": "b"}},
+        "deployments": [
+            {
+                "name": "X",
+                "user_config": {"anything": 1},
+                "ray_actor_options": {"resources": {"rare": 1}, "runtime_env": {"env_vars": {}}},
+            }
+        ],
+    }
+    assert load_config(_write(tmp_path, yaml.safe_dump({"applications": [free]}))).applications[0].args
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: No such file"):
+        load_config(tmp_path / "none.yaml")
