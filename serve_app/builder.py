@@ -12,6 +12,7 @@ from deployments.decode.deployment import Decoder
 from deployments.decode.limits import DecodeLimits
 from deployments.diarization.deployment import Diarizer
 from deployments.language_id.deployment import LanguageIdentifier, LanguageIdentifierConfig
+from deployments.language_id.smoothing import SmoothingSettings
 from deployments.recognition.batcher import BatchLimits
 from deployments.recognition.deployment import Recognizer, RecognizerConfig
 from deployments.recognition.engines import RecognitionEngineOptions, recognition_capabilities
@@ -55,7 +56,7 @@ def _language_config(settings: Settings) -> LanguageIdentifierConfig:
     return LanguageIdentifierConfig(
         engine=settings.language.engine,
         languages=recognition_capabilities(settings.recognition.engine).languages,
-        switch_nats=settings.language.switch_nats,
+        smoothing=SmoothingSettings(switch_nats=settings.language.switch_nats),
     )
 
 

@@ -16,8 +16,8 @@ _ENDS = ".!?…"
 _MARKS = _ENDS + ",;:"
 _DOUBLED = re.compile(rf"([{re.escape(_MARKS)}])[{re.escape(_MARKS)}]+$")
 _CLOSERS = "\"')]}”’"
-# Marks inside a word (don't, 3.5, well-known) belong to it.
-_OUTER_MARKS = re.compile(r"^[^\w']+|[^\w'%$€£°]+$")
+# Marks inside a word (don't, 3.5, well-known) belong to it, and signs are said aloud.
+_OUTER_MARKS = re.compile(r"^[^\w'%$€£°#@&+]+|[^\w'%$€£°#@&+]+$")
 _ABBREVIATIONS = frozenset({"mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", "e.g.", "i.e.", "etc."})
 
 

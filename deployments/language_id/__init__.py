@@ -1,0 +1,1 @@
+"""Language identification: which language each speech region is in, within the caller's candidates."""
