@@ -27,9 +27,9 @@ def recording(name: str) -> Samples:
         mono = data.mean(axis=1) / 32768
         rate_hz = file.getframerate()
     if rate_hz == SAMPLE_RATE_HZ:
-        return mono.astype(np.float32)
+        return np.asarray(mono, np.float32)
     times_s = np.arange(0, len(mono) / rate_hz, 1 / SAMPLE_RATE_HZ)
-    return np.interp(times_s, np.arange(len(mono)) / rate_hz, mono).astype(np.float32)
+    return np.asarray(np.interp(times_s, np.arange(len(mono)) / rate_hz, mono), np.float32)
 
 
 TWO_CITIES = (
