@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from click import Context
-from typer.core import TyperGroup
 
 from load_tests import accuracy as accuracy_program
 from load_tests import scale as scale_program
@@ -26,15 +26,13 @@ from load_tests.service import ServiceUnreachable, running_service
 _DEFAULT_COMMAND = "all"
 
 
-class _AllByDefault(TyperGroup):
-    """Runs ``all`` where no command is named."""
-
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        names_a_command = any(arg in self.commands for arg in args) or "--help" in args
-        return super().parse_args(ctx, args if names_a_command else [_DEFAULT_COMMAND, *args])
+def with_default_command(arguments: Sequence[str]) -> list[str]:
+    """Options alone are meant for ``all``; the list of commands still comes with --help."""
+    names_a_command = bool(arguments) and (not arguments[0].startswith("-") or "--help" in arguments)
+    return list(arguments) if names_a_command else [_DEFAULT_COMMAND, *arguments]
 
 
-app = typer.Typer(cls=_AllByDefault, add_completion=False, help="Measure a running service beside the raw library.")
+app = typer.Typer(add_completion=False, help="Measure a running service beside the raw library.")
 app.command("accuracy")(accuracy_program.accuracy)
 app.command("speed")(speed_program.speed)
 app.command("scale")(scale_program.scale)
@@ -79,4 +77,4 @@ def run_all(
 
 
 if __name__ == "__main__":
-    app()
+    app(with_default_command(sys.argv[1:]), prog_name="python -m load_tests.bench")

@@ -75,7 +75,7 @@ class Library:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="rayscribe-library-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +86,8 @@ class Library:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             self._process.wait(30)
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def transcribe(self, samples: Samples, mode: LibraryMode) -> LibraryResult:
         """Transcribe one recording, mono at 16 kHz.
@@ -94,7 +95,8 @@ class Library:
         Raises:
             RuntimeError: the library's process ended.
         """
-        path = Path(self._folder.name) / "samples.f32"
+        folder = self._folder = self._folder or tempfile.TemporaryDirectory(prefix="rayscribe-library-")
+        path = Path(folder.name) / "samples.f32"
         samples.tofile(path)
         process = self._process = self._process or _start()
         if process.stdin is None or process.stdout is None:

@@ -41,8 +41,11 @@ class WordErrors:
 
 
 def normalised(text: str) -> str:
-    """Text as Whisper's paper scores it: lower case, no punctuation, digits, no fillers."""
-    return str(_normalizer()(text))
+    """Text as Whisper's paper scores it: lower case, no punctuation, digits, no fillers.
+
+    The normaliser leaves a lone full stop behind of an ellipsis ("we have… in" gives "we have . in"); that is no word.
+    """
+    return " ".join(token for token in _normalizer()(text).split() if any(map(str.isalnum, token)))
 
 
 def count_word_errors(reference: str, hypothesis: str) -> WordErrors:
