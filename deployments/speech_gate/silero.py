@@ -1,0 +1,115 @@
+"""Silero VAD on ONNX Runtime: how probable speech is, every 32 ms.
+
+Model: Silero Team, silero-vad 6.2 (MIT), its sequence form, which takes many frames in one call and runs the recurrent
+layer over them inside the graph. The file is read out of the installed package, which is never imported: importing it
+needs torch, which this install does not have.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from deployments.contracts import SAMPLE_RATE_HZ, Samples
+from deployments.errors import Cancelled, EngineUnavailable
+
+FRAME_SAMPLES = 512
+"""New samples in each frame, as the 16 kHz model was trained."""
+
+FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
+"""One frame lasts 32 ms; frame i covers i * FRAME_S to (i + 1) * FRAME_S."""
+
+_CONTEXT_SAMPLES = 64
+"""Samples of the frame before that the model sees in front of each frame."""
+
+_BLOCK_FRAMES = 512
+"""Frames in one ONNX call, 16 s: long enough that Python costs nothing, short enough that memory does not grow with the
+recording and that a cancelled request stops within some tens of milliseconds."""
+
+Probabilities = npt.NDArray[np.float32]
+"""Speech probability of each frame, shape [frames], within 0..1."""
+
+
+def never() -> bool:
+    """The should_stop of work that nobody cancels."""
+    return False
+
+
+def model_path() -> Path:
+    """Where the installed silero-vad package keeps the 16 kHz sequence model.
+
+    Raises:
+        EngineUnavailable: the package is missing, or is a version without that file.
+    """
+    spec = importlib.util.find_spec("silero_vad")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "data" / "silero_vad_16k_sequence.onnx"
+        if path.is_file():
+            return path
+    raise EngineUnavailable(
+        "The voice activity model is not installed. Get it, without torch, by: pip install --no-deps silero-vad==6.2.3"
+    )
+
+
+def single_thread_options() -> onnxruntime.SessionOptions:
+    """Options of a session that stays on its caller's thread: stages scale by replicas, not by threads."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return options
+
+
+class SileroVad:
+    """Speech probabilities of whole recordings. Holds no state between calls; one instance serves many threads."""
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession | None = None,
+        block_frames: int = _BLOCK_FRAMES,
+    ) -> None:
+        self._session = session or onnxruntime.InferenceSession(
+            str(model_path()), single_thread_options(), providers=["CPUExecutionProvider"]
+        )
+        self._block_frames = block_frames
+
+    def speech_probabilities(self, samples: Samples, should_stop: Callable[[], bool] = never) -> Probabilities:
+        """Probability of speech in each frame of 32 ms.
+
+        Args:
+            samples: mono at 16 kHz, shape [n]; the last frame is filled up with zeros.
+            should_stop: asked once for every 16 s of audio.
+
+        Returns:
+            float32, shape [ceil(n / 512)].
+
+        Raises:
+            Cancelled: should_stop turned true.
+        """
+        frame_count = -(-len(samples) // FRAME_SAMPLES)
+        probabilities = np.empty(frame_count, np.float32)
+        hidden = cell = np.zeros((1, 1, 128), np.float32)
+        for first in range(0, frame_count, self._block_frames):
+            if should_stop():
+                raise Cancelled("Voice activity detection was cancelled")
+            last = min(first + self._block_frames, frame_count)
+            block, hidden, cell = self._session.run(
+                ["speech_probs", "hn", "cn"], {"input": _frames(samples, first, last), "h": hidden, "c": cell}
+            )
+            probabilities[first:last] = block
+        return probabilities
+
+
+def _frames(samples: Samples, first: int, last: int) -> Samples:
+    """Frames first..last-1 behind their contexts, shape [last - first, 576]; zeros outside the recording."""
+    start = first * FRAME_SAMPLES - _CONTEXT_SAMPLES
+    stretch = samples[max(start, 0) : last * FRAME_SAMPLES]
+    padded = np.zeros(_CONTEXT_SAMPLES + (last - first) * FRAME_SAMPLES, np.float32)
+    offset = max(-start, 0)
+    padded[offset : offset + len(stretch)] = stretch
+    windows = np.lib.stride_tricks.sliding_window_view(padded, _CONTEXT_SAMPLES + FRAME_SAMPLES)
+    return np.ascontiguousarray(windows[::FRAME_SAMPLES])
