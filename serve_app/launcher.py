@@ -99,8 +99,10 @@ def launched(
     wait: Callable[[float], bool],
     after_ray_init: Callable[[], None],
     verbose: bool = False,
-) -> Iterator[None]:
+) -> Iterator[Callable[[], bool]]:
     """Run the config's applications while the context is open; it is entered when all are ready.
+
+    Serve replaces what dies of its own; the value of the context tells whether Ray itself still runs.
 
     Args:
         config: what to run.
@@ -114,63 +116,66 @@ def launched(
         LaunchStopped: ``wait`` said so.
     """
     report(Progress(Phase.STARTING_RAY))
-    with _ray(os.environ.get("RAY_ADDRESS"), verbose=verbose):
+    address = os.environ.get("RAY_ADDRESS")
+    with _ray(address, verbose=verbose) as is_alive:
         after_ray_init()
         _stop_if(wait)
         report(Progress(Phase.STARTING_SERVE))
         logging.getLogger("ray.serve").setLevel(logging.INFO if verbose else logging.ERROR)
-        with _serve(config) as client:
+        with _serve(config, outlives_us=address is not None) as client:
             _stop_if(wait)
             client.deploy_apps(config)
             _wait_until_ready(config, report, wait)
             client.wait_for_proxies_serving(wait_for_applications_running=True)
-            yield
+            yield is_alive
 
 
 @contextlib.contextmanager
-def _ray(address: str | None, *, verbose: bool) -> Iterator[None]:
+def _ray(address: str | None, *, verbose: bool) -> Iterator[Callable[[], bool]]:
+    from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
+
     try:
         with contextlib.ExitStack() as stack:
             if address is None:
-                stack.enter_context(local_ray(verbose=verbose))
+                is_alive = stack.enter_context(local_ray(verbose=verbose))
             else:
                 import ray
 
                 stack.callback(ray.shutdown)
-                ray.init(address=address, namespace=SERVE_NAMESPACE, log_to_driver=verbose)
-            yield
-    except (RuntimeError, ConnectionError, ValueError) as error:
+                level = logging.INFO if verbose else logging.ERROR
+                ray.init(address=address, namespace=SERVE_NAMESPACE, log_to_driver=verbose, logging_level=level)
+                # Ray ends this process itself when it loses the cluster.
+                is_alive = ray.is_initialized
+            yield is_alive
+    except (RayError, RayServeException, RuntimeError, OSError, ValueError) as error:
         raise LaunchError(f"Ray failed: {error}") from error
 
 
 @contextlib.contextmanager
-def _serve(config: ServeDeploySchema) -> Iterator[Any]:
-    """Serve with the file's options, the way ``serve run`` starts it.
+def _serve(config: ServeDeploySchema, *, outlives_us: bool) -> Iterator[Any]:
+    """Serve with the file's options, the way ``serve run`` starts it; its applications are gone afterwards.
 
-    Where Serve ran before, it and its other applications stay.
+    Serve itself goes with our own Ray. On a cluster that outlives us it goes as well, unless it ran there before.
     """
     from ray import serve
     from ray.serve._private.api import serve_start
     from ray.serve.config import gRPCOptions
-    from ray.serve.exceptions import RayServeException
+    from ray.serve.context import _get_global_client
 
+    was_running = _get_global_client(raise_if_no_controller_running=False) is not None
+    client = serve_start(
+        http_options=config.http_options.model_dump(),
+        grpc_options=gRPCOptions(**config.grpc_options.model_dump()),
+        controller_options=config.controller_options,
+        proxy_location=config.proxy_location,
+    )
     try:
-        serve.status()
-        was_running = True
-    except RayServeException:
-        was_running = False
-    try:
-        yield serve_start(
-            http_options=config.http_options.model_dump(),
-            grpc_options=gRPCOptions(**config.grpc_options.model_dump()),
-            controller_options=config.controller_options,
-            proxy_location=config.proxy_location,
-        )
+        yield client
     finally:
-        if was_running:
-            for application in config.applications:
-                serve.delete(application.name)
-        else:
+        for application in config.applications:
+            serve.delete(application.name)
+        if outlives_us and not was_running:
             serve.shutdown()
 
 

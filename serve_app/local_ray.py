@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -54,8 +55,8 @@ def prepare_environment() -> None:
 
 
 @contextlib.contextmanager
-def local_ray(*, verbose: bool) -> Iterator[None]:
-    """Start Ray, and stop it with every process it started.
+def local_ray(*, verbose: bool) -> Iterator[Callable[[], bool]]:
+    """Start Ray, and stop it with every process it started; gives a way to ask whether it still runs.
 
     Its files are in a folder of their own that goes when Ray stops.
     """
@@ -72,7 +73,7 @@ def local_ray(*, verbose: bool) -> Iterator[None]:
             logging_level=logging.INFO if verbose else logging.ERROR,
             _temp_dir=str(temp_dir),
         )
-        yield
+        yield functools.partial(_all_run, _essential_processes())
     finally:
         started = descendants()
         try:
@@ -80,6 +81,16 @@ def local_ray(*, verbose: bool) -> Iterator[None]:
         finally:
             kill_after(started, _EXIT_TIMEOUT_S)
             shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _essential_processes() -> list[psutil.Process]:
+    return [process for process in psutil.Process().children() if process.name() in ("gcs_server", "raylet")]
+
+
+def _all_run(processes: list[psutil.Process]) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return all(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+    return False
 
 
 def _make_temp_dir() -> Path:

@@ -19,8 +19,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class StopSignal:
     """Catches SIGNALS while it is entered; only in the main thread."""
 
-    def __init__(self, on_first: Callable[[], None], on_second: Callable[[int], None]) -> None:
-        """``on_first`` runs at the first signal, ``on_second`` (with the signal's number) at every later one."""
+    def __init__(self, on_first: Callable[[int], None], on_second: Callable[[int], None]) -> None:
+        """``on_first`` runs at the first signal, ``on_second`` at every later one; both get the signal's number."""
         self._on_first = on_first
         self._on_second = on_second
         self._received = False
@@ -64,4 +64,4 @@ class StopSignal:
             return
         self._received = True
         os.write(self._write_fd, b"!")
-        self._on_first()
+        self._on_first(number)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from serve_app.stop_signal import StopSignal
 
 
+_WATCH_INTERVAL_S = 2.0
+
+
 def serve(
     config: Annotated[
         Path | None, typer.Option(help="Serve config file.", show_default="configs/embedded.yaml", dir_okay=False)
@@ -40,7 +43,10 @@ def serve(
         prepare_environment()
     with (
         progress_view() as view,
-        StopSignal(on_first=lambda: view.note("Stopping … (Ctrl-C again to force)"), on_second=_force_exit) as stop,
+        StopSignal(
+            on_first=lambda number: view.note(_stopping(number)),
+            on_second=lambda number: _kill_all_and_exit(128 + number),
+        ) as stop,
     ):
         exit_code = _run(config, host, port, verbose=verbose, view=view, stop=stop, started_s=started_s)
     raise typer.Exit(exit_code)
@@ -64,10 +70,15 @@ def _run(
         http = config.http_options
         if "RAY_ADDRESS" not in os.environ:
             check_port_free(http.host, http.port)
-        with launched(config, report=view.show, wait=stop.wait, after_ray_init=stop.install, verbose=verbose):
+        with launched(
+            config, report=view.show, wait=stop.wait, after_ray_init=stop.install, verbose=verbose
+        ) as is_alive:
             url = base_url(http.host, http.port) + http.root_path
             view.ready(url, time.monotonic() - started_s)
-            stop.wait()
+            while not stop.wait(_WATCH_INTERVAL_S):
+                if not is_alive():
+                    view.error("Ray died under the service.")
+                    _kill_all_and_exit(1)
     except (ConfigError, LaunchError) as error:
         view.error(str(error))
         return 1
@@ -77,8 +88,12 @@ def _run(
     return 0
 
 
-def _force_exit(number: int) -> None:
-    """Second signal: kill whatever we started, without waiting for anything."""
+def _stopping(number: int) -> str:
+    return f"{signal.Signals(number).name}: stopping … (once more to force)"
+
+
+def _kill_all_and_exit(exit_code: int) -> None:
+    """End without asking anybody; Ray's log files stay, for whoever wants to know."""
     from serve_app.local_ray import descendants
 
     for process in descendants():
@@ -86,4 +101,4 @@ def _force_exit(number: int) -> None:
             process.send_signal(signal.SIGKILL)
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
-    os._exit(128 + number)
+    os._exit(exit_code)

@@ -79,7 +79,7 @@ def test_it_answers_and_a_signal_stops_everything(temp_dir: Path, port: int) -> 
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate()
     assert (process.returncode, stderr) == (0, "")
-    assert stdout.splitlines()[-2:] == ["Stopping … (Ctrl-C again to force)", "Stopped."]
+    assert stdout.splitlines()[-2:] == ["SIGINT: stopping … (once more to force)", "Stopped."]
     assert _nothing_is_left(temp_dir, started)
 
 
@@ -88,7 +88,7 @@ def test_a_second_signal_forces(temp_dir: Path, port: int) -> None:
     _wait_for_line(process, "starting Serve")
     started = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
-    _wait_for_line(process, "Stopping")
+    _wait_for_line(process, "SIGTERM: stopping")
     process.send_signal(signal.SIGTERM)
     process.communicate()
     assert process.returncode == 128 + signal.SIGTERM

@@ -18,18 +18,18 @@ def _send(number: int) -> None:
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_is_noted_and_every_later_one_forces(number: signal.Signals) -> None:
     events: list[object] = []
-    with StopSignal(lambda: events.append("first"), events.append) as stop:
+    with StopSignal(lambda number: events.append(("first", number)), events.append) as stop:
         assert not stop.wait(0.0)
         _send(number)
         assert stop.wait()
-        assert events == ["first"]
+        assert events == [("first", number)]
         _send(number)
         _send(number)
-        assert events == ["first", number, number]
+        assert events == [("first", number), number, number]
 
 
 def test_a_signal_ends_a_wait_that_has_begun() -> None:
-    with StopSignal(lambda: None, lambda _: None) as stop:
+    with StopSignal(lambda _: None, lambda _: None) as stop:
         timer = threading.Timer(0.05, _send, [signal.SIGTERM])
         timer.start()
         assert stop.wait()
@@ -38,7 +38,7 @@ def test_a_signal_ends_a_wait_that_has_begun() -> None:
 
 def test_signals_are_taken_again_after_somebody_else_took_them_and_given_back_at_the_end() -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
-    with StopSignal(lambda: None, lambda _: None) as stop:
+    with StopSignal(lambda _: None, lambda _: None) as stop:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         stop.install()
         _send(signal.SIGTERM)
@@ -49,7 +49,7 @@ def test_signals_are_taken_again_after_somebody_else_took_them_and_given_back_at
 def test_what_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with StopSignal(lambda: None, lambda _: None) as stop:
+        with StopSignal(lambda _: None, lambda _: None) as stop:
             _send(signal.SIGHUP)
             assert not stop.is_set()
     finally:
