@@ -31,6 +31,13 @@ _BLOCK_FRAMES = 512
 """Frames in one ONNX call, 16 s: long enough that Python costs nothing, short enough that memory does not grow with the
 recording and that a cancelled request stops within some tens of milliseconds."""
 
+_QUIET_DBFS = -40.0
+"""Recordings whose loudest frame is below this are brought up to it: attenuated to -50 dBFS the model lost 4 % of the
+speech of 18 clips, to -60 dBFS 31 %, to -70 dBFS 88 %; at -40 dBFS 2 %, and no noise passed for speech."""
+
+_MOST_GAIN_DB = 40.0
+"""More would only bring up the last bit of 16."""
+
 Probabilities = npt.NDArray[np.float32]
 """Speech probability of each frame, shape [frames], within 0..1."""
 
@@ -92,15 +99,16 @@ class SileroVad:
         """
         frame_count = -(-len(samples) // FRAME_SAMPLES)
         probabilities = np.empty(frame_count, np.float32)
+        gain = _gain(samples)
         hidden = cell = np.zeros((1, 1, 128), np.float32)
         for first in range(0, frame_count, self._block_frames):
             if should_stop():
                 raise Cancelled("Voice activity detection was cancelled")
             last = min(first + self._block_frames, frame_count)
-            block, hidden, cell = self._session.run(
-                ["speech_probs", "hn", "cn"], {"input": _frames(samples, first, last), "h": hidden, "c": cell}
+            frames = _frames(samples, first, last) * gain
+            probabilities[first:last], hidden, cell = self._session.run(
+                ["speech_probs", "hn", "cn"], {"input": frames, "h": hidden, "c": cell}
             )
-            probabilities[first:last] = block
         return probabilities
 
 
@@ -112,4 +120,13 @@ def _frames(samples: Samples, first: int, last: int) -> Samples:
     offset = max(-start, 0)
     padded[offset : offset + len(stretch)] = stretch
     windows = np.lib.stride_tricks.sliding_window_view(padded, _CONTEXT_SAMPLES + FRAME_SAMPLES)
-    return np.ascontiguousarray(windows[::FRAME_SAMPLES])
+    return windows[::FRAME_SAMPLES]
+
+
+def _gain(samples: Samples) -> np.float32:
+    """The factor that makes a quiet recording loud enough for the model; 1 for all others."""
+    whole = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+    mean = whole.mean(axis=1, dtype=np.float64)
+    power = np.einsum("fs,fs->f", whole, whole) / FRAME_SAMPLES - mean**2
+    loudest_dbfs = 10 * np.log10(np.max(power, initial=1e-12))
+    return np.float32(10 ** (np.clip(_QUIET_DBFS - loudest_dbfs, 0.0, _MOST_GAIN_DB) / 20))

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from deployments.contracts import Samples
+from deployments.errors import Cancelled
+from deployments.speech_gate.silero import FRAME_S, SileroVad
+from tests.fakes.recordings import recording
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def vad() -> SileroVad:
+    return SileroVad()
+
+
+@pytest.fixture(scope="module")
+def speech() -> Samples:
+    return recording("two_cities")[: 20 * 16_000]
+
+
+def test_a_reader_is_heard_and_the_silence_around_is_not(vad: SileroVad, speech: Samples) -> None:
+    silence = np.zeros(5 * 16_000, np.float32)
+    probabilities = vad.speech_probabilities(np.concatenate((silence, speech, silence)))
+    inside = probabilities[round(5.5 / FRAME_S) : round(24.5 / FRAME_S)]
+    outside = np.concatenate((probabilities[: round(4.9 / FRAME_S)], probabilities[round(25.5 / FRAME_S) :]))
+    assert np.mean(inside > 0.5) > 0.6
+    assert np.all(outside < 0.35)
+
+
+@pytest.mark.parametrize("block_frames", [1, 7, 100])
+def test_the_length_of_blocks_does_not_change_the_result(vad: SileroVad, speech: Samples, block_frames: int) -> None:
+    short = speech[: 6 * 16_000 + 123]
+    in_blocks = SileroVad(block_frames=block_frames).speech_probabilities(short)
+    np.testing.assert_allclose(in_blocks, vad.speech_probabilities(short), atol=1e-5)
+
+
+def test_one_call_leaves_no_trace_in_the_next(vad: SileroVad, speech: Samples) -> None:
+    before = vad.speech_probabilities(speech)
+    vad.speech_probabilities(np.ones(16_000, np.float32))
+    np.testing.assert_array_equal(vad.speech_probabilities(speech), before)
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(0, 0), (1, 1), (10, 1), (512, 1), (513, 2), (262_145, 513)])
+def test_every_sample_lies_in_a_frame(vad: SileroVad, samples: int, frames: int) -> None:
+    probabilities = vad.speech_probabilities(np.zeros(samples, np.float32))
+    assert probabilities.shape == (frames,)
+    assert probabilities.dtype == np.float32
+    assert np.all((probabilities >= 0) & (probabilities < 0.35))
+
+
+def test_read_only_audio_is_taken_as_it_is(vad: SileroVad, speech: Samples) -> None:
+    shared = speech.copy()
+    shared.flags.writeable = False
+    np.testing.assert_array_equal(vad.speech_probabilities(shared), vad.speech_probabilities(speech))
+
+
+def test_a_cancelled_call_stops_at_the_next_block(vad: SileroVad) -> None:
+    asked = 0
+
+    def stop_at_third() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == 3
+
+    with pytest.raises(Cancelled):
+        vad.speech_probabilities(np.zeros(600 * 16_000, np.float32), stop_at_third)
+    assert asked == 3
