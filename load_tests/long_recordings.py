@@ -19,6 +19,9 @@ OPUS_BIT_RATE = 32_000
 _PAUSES_S = (0.4, 0.8, 1.5)
 # Room tone, not digital silence: recordings of people have no gaps of zeros in them. -66 dBFS.
 _ROOM_TONE_RMS = 0.0005
+# The clips of the set lie between -17 and -67 dBFS. Nobody records two people fifty decibels apart, and joined as they
+# are, the quietest drown in the room tone and are dropped by the gate: 17 % word errors against 6 % levelled.
+_SPEECH_RMS = 0.07
 _ENCODED_AT_ONCE = 10 * SAMPLE_RATE_HZ
 _SEED = 7
 
@@ -37,7 +40,7 @@ class LongRecording:
 
 
 def long_recording(parts: Sequence[tuple[Samples, str | None]], duration_s: float) -> LongRecording:
-    """Whole parts in a shuffled order, again and again, until the next one would exceed the length.
+    """Whole parts at one level in a shuffled order, again and again, until the next one would exceed the length.
 
     The rest is a last pause, so that the length is exact. The same call gives the same recording.
     """
@@ -51,7 +54,7 @@ def long_recording(parts: Sequence[tuple[Samples, str | None]], duration_s: floa
         samples, text = part
         if position + len(samples) > len(room):
             break
-        room[position : position + len(samples)] = samples
+        room[position : position + len(samples)] = _levelled(samples)
         position += len(samples) + round(pause_s * SAMPLE_RATE_HZ)
         texts.append(text)
     known = [text for text in texts if text is not None]
@@ -77,6 +80,11 @@ def encode_opus(samples: Samples) -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()
+
+
+def _levelled(samples: Samples) -> Samples:
+    rms = float(np.sqrt(np.mean(np.square(samples), dtype=np.float64)))
+    return samples * np.float32(_SPEECH_RMS / rms) if rms else samples
 
 
 def _shuffled(

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import psutil
@@ -64,7 +65,7 @@ def find_service(url: str) -> ProcessGroup:
             if session_name and any(session_name in arg for arg in process.cmdline()):
                 found.update({kin.pid: kin for kin in (process, *process.children(recursive=True))})
     driver = raylet.parent()
-    if driver is not None and driver.pid > 1 and "python" in driver.name():
+    if driver is not None and driver.pid > 1 and Path(driver.exe()).name.startswith("python"):
         found[driver.pid] = driver
     return ProcessGroup(_labelled(list(found.values()), driver))
 

@@ -6,11 +6,12 @@ import contextlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -19,8 +20,9 @@ from load_tests.recordings import TimedWord
 from serve_app.client import ListenAnswer, ListenOptions
 
 _ANSWER_TIMEOUT_S = 3600.0
-_START_TIMEOUT_S = 300.0
+_START_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 60.0
+_SHOWN_LINES = 15
 
 
 class ServiceUnreachable(Exception):
@@ -90,7 +92,7 @@ class Service:
             ServiceUnreachable: not within the time; the message says how to start one.
         """
         ends_at_s = time.monotonic() + timeout_s
-        while not self._is_ready():
+        while not self.is_ready():
             if time.monotonic() > ends_at_s:
                 raise ServiceUnreachable(
                     f"No service is ready at {self.url}. Start one with `make serve` (or `rayscribe serve`) in another "
@@ -98,7 +100,8 @@ class Service:
                 )
             time.sleep(0.5)
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether the service can take work now."""
         try:
             return self._http.get("/healthz", timeout=5.0).status_code == httpx.codes.OK
         except httpx.HTTPError:
@@ -137,20 +140,42 @@ def running_service(url: str, *, start: bool) -> Iterator[Service]:
         if start:
             stack.enter_context(_own_service(url))
         service = stack.enter_context(Service(url))
-        service.wait_until_ready(_START_TIMEOUT_S if start else 30.0)
+        service.wait_until_ready()
         yield service
 
 
 @contextlib.contextmanager
 def _own_service(url: str) -> Iterator[None]:
+    """``rayscribe serve`` from when it is ready until the block ends.
+
+    Raises:
+        ServiceUnreachable: it does not become ready; the message ends with what it said last.
+    """
     command = [str(Path(sys.executable).with_name("rayscribe")), "serve", "--port", str(httpx.URL(url).port or 80)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait_for_start(url, process, log)
+            yield
+        finally:
+            _stop(process)
+
+
+def _wait_for_start(url: str, process: subprocess.Popen[bytes], log: TextIO) -> None:
+    ends_at_s = time.monotonic() + _START_TIMEOUT_S
+    with Service(url) as service:
+        while not service.is_ready():
+            if process.poll() is not None or time.monotonic() > ends_at_s:
+                log.seek(0)
+                said = "".join(log.readlines()[-_SHOWN_LINES:])
+                raise ServiceUnreachable(f"`rayscribe serve` did not become ready. It said last:\n{said}")
+            time.sleep(0.5)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -9,20 +9,27 @@ from load_tests.long_recordings import encode_opus, long_recording
 pytestmark = pytest.mark.unit
 
 ONE_SECOND = np.full(16_000, 0.5, np.float32)
+LEVEL = np.float32(0.07)
 
 
 def test_length_is_exact_and_parts_are_whole() -> None:
     made = long_recording([(ONE_SECOND, "red"), (ONE_SECOND, "river")], 20.0)
     assert made.duration_s == 20.0
-    loud = int((made.samples == 0.5).sum())
+    loud = int((np.isclose(made.samples, LEVEL)).sum())
     assert loud % 16_000 == 0
     assert made.text is not None
     assert len(made.text.split()) == loud // 16_000
 
 
+def test_quiet_and_loud_parts_come_out_alike() -> None:
+    made = long_recording([(ONE_SECOND / 1000, "red"), (ONE_SECOND, "river")], 20.0)
+    assert np.isclose(made.samples, LEVEL).sum() % 16_000 == 0
+    assert np.abs(made.samples).max() < 0.08
+
+
 def test_pauses_are_quiet_but_not_digital_silence() -> None:
     samples = long_recording([(ONE_SECOND, "red")], 10.0).samples
-    pauses = samples[samples != 0.5]
+    pauses = samples[~np.isclose(samples, LEVEL)]
     assert np.count_nonzero(pauses) > 0.99 * len(pauses)
     assert np.abs(pauses).max() < 0.01
 
