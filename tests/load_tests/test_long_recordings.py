@@ -22,7 +22,7 @@ def test_length_is_exact_and_parts_are_whole() -> None:
 
 
 def test_quiet_and_loud_parts_come_out_alike() -> None:
-    made = long_recording([(ONE_SECOND / 1000, "red"), (ONE_SECOND, "river")], 20.0)
+    made = long_recording([(ONE_SECOND * np.float32(0.001), "red"), (ONE_SECOND, "river")], 20.0)
     assert np.isclose(made.samples, LEVEL).sum() % 16_000 == 0
     assert np.abs(made.samples).max() < 0.08
 

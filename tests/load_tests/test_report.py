@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -58,6 +58,7 @@ def test_percentile_of_few() -> None:
     assert percentile([5.0], 95) == 5.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 10), min_size=1), st.integers(1, 100))
 def test_percentile_covers_its_share(values: list[float], percent: int) -> None:
     found = percentile(values, percent)

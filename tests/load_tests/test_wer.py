@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load_tests.wer import WordErrors, count_speaker_attributed_errors, count_word_errors, normalised
@@ -70,6 +70,8 @@ def test_nobody_at_all() -> None:
     assert count_speaker_attributed_errors({}, {}) == WordErrors()
 
 
+# The first call builds the normaliser.
+@settings(deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=3), st.lists(WORDS, min_size=1, max_size=3))
 def test_the_pairing_is_the_best_of_all_permutations(said: list[str], heard: list[str]) -> None:
     size = max(len(said), len(heard))
