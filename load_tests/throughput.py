@@ -94,10 +94,11 @@ def serve_round(service: Service, load: Load) -> ServedRound:
     with ThreadPoolExecutor(CONCURRENT_REQUESTS) as pool:
         sent = list(pool.map(send, load.files))
     wall_s = time.perf_counter() - start_s
+    client_s = time.process_time() - client_before_s
     after_s = _cpu_s(service.url)
     used_s = {label: spent_s - before_s.get(label, 0.0) for label, spent_s in after_s.items()}
     if used_s:
-        used_s["this client"] = time.process_time() - client_before_s
+        used_s["this client"] = client_s
     return ServedRound(
         wall_s, tuple(latency_s for latency_s, _ in sent), tuple(failure for _, failure in sent if failure), used_s
     )
