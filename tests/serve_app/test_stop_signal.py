@@ -3,12 +3,22 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from serve_app.stop_signal import SIGNALS, StopSignal
 
 pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def taken_signals() -> Iterator[None]:
+    """A runner under nohup, or in a shell's background, has signals ignored, which StopSignal would respect."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _send(number: int) -> None:
@@ -21,7 +31,7 @@ def test_the_first_signal_is_noted_and_every_later_one_forces(number: signal.Sig
     with StopSignal(lambda number: events.append(("first", number)), events.append) as stop:
         assert not stop.wait(0.0)
         _send(number)
-        assert stop.wait()
+        assert stop.wait(10)
         assert events == [("first", number)]
         _send(number)
         _send(number)
@@ -32,7 +42,7 @@ def test_a_signal_ends_a_wait_that_has_begun() -> None:
     with StopSignal(lambda _: None, lambda _: None) as stop:
         timer = threading.Timer(0.05, _send, [signal.SIGTERM])
         timer.start()
-        assert stop.wait()
+        assert stop.wait(10)
         timer.join()
 
 
