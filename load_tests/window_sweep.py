@@ -33,7 +33,7 @@ def window_table(chain: Chain, recordings: Sequence[tuple[str, Samples, str]]) -
     rows: list[tuple[Cell, ...]] = []
     for longest_s in WINDOWS_S:
         default = chain.recogniser.windows
-        windows = replace(default, longest_s=longest_s, shortest_cut_s=min(default.shortest_cut_s, longest_s / 2))
+        windows = replace(default, longest_s=longest_s)
         errors = WordErrors()
         wall_start_s, cpu_start_s = time.perf_counter(), time.process_time()
         for samples, regions, text in gated:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from deployments.contracts import RecognizedSpan, Segment, SpeakerTurn, Word
 from deployments.diarization.attribution import attribute_words
@@ -12,6 +11,8 @@ from deployments.refinement.punctuation import ends_sentence
 # A pause this long ends a segment even in the middle of a sentence.
 _PAUSE_S = 1.5
 _LONGEST_SEGMENT_S = 30.0
+# Somebody who speaks this long said something, even if it was not understood.
+_WORDLESS_TURN_S = 1.0
 
 
 def segments_of(spans: Sequence[RecognizedSpan], turns: Sequence[SpeakerTurn]) -> tuple[Segment, ...]:
@@ -61,18 +62,30 @@ def _segment(words: Sequence[Word], language: str) -> Segment:
     )
 
 
-def speaker_runs(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """Consecutive segments of one speaker joined: the turns of the conversation as text."""
-    runs: list[Segment] = []
+def spoken_turns(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) -> tuple[Segment, ...]:
+    """The speaker turns, in order, each with the words said in it; sorted by start, like turns.
+
+    The times are the diarizer's: words leave gaps and cannot overlap (37.7 % diarization error against 16.3 %). A word
+    belongs to the turn of its speaker that it overlaps most, or to the nearest. A turn without a word stays only if it
+    is long enough to be more than a breath.
+    """
+    said: list[list[Word]] = [[] for _ in turns]
+    by_speaker: dict[str | None, list[int]] = {}
+    for index, turn in enumerate(turns):
+        by_speaker.setdefault(turn.speaker, []).append(index)
     for segment in segments:
-        if runs and runs[-1].speaker == segment.speaker:
-            last = runs[-1]
-            runs[-1] = replace(
-                last,
-                end_s=max(last.end_s, segment.end_s),
-                text=f"{last.text} {segment.text}",
-                words=last.words + segment.words,
-            )
-        else:
-            runs.append(segment)
-    return tuple(runs)
+        for word in segment.words:
+            own = by_speaker.get(word.speaker)
+            if own:
+                said[max(own, key=lambda index: _closeness_s(word, turns[index]))].append(word)
+    language = segments[0].language if segments else ""
+    return tuple(
+        Segment(turn.start_s, turn.end_s, " ".join(word.text for word in words), language, tuple(words), turn.speaker)
+        for turn, words in zip(turns, said, strict=True)
+        if words or turn.end_s - turn.start_s >= _WORDLESS_TURN_S
+    )
+
+
+def _closeness_s(word: Word, turn: SpeakerTurn) -> float:
+    """Seconds of overlap; negative, the seconds between them."""
+    return min(word.end_s, turn.end_s) - max(word.start_s, turn.start_s)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
-from bisect import bisect_right
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -75,10 +75,11 @@ class ListenWord(_Part):
     start: float
     end: float
     confidence: float
+    speaker: str | None = None
 
 
 class ListenTurn(_Part):
-    """What one speaker said in a row; times in seconds."""
+    """A turn of one speaker; turns may overlap, and text is empty where nothing was understood; times in seconds."""
 
     speaker: str
     text: str
@@ -106,7 +107,7 @@ class ListenAnswer(_Part):
     warnings: tuple[ListenWarning, ...] = ()
 
     def segments(self) -> tuple[Segment, ...]:
-        """The transcript in the neutral form: a segment for each turn, or one where speakers were not asked for.
+        """The transcript in the neutral form: a segment for each change of speaker, or one without speakers.
 
         Words carry the punctuation mark that follows them. Without words in the answer, segments have only text.
         """
@@ -115,14 +116,10 @@ class ListenAnswer(_Part):
         if not self.speakers:
             whole = Segment(0.0, self.duration, self.text, language, tuple(words))
             return (whole,) if self.text.strip() else ()
-        turns = sorted(self.speakers, key=lambda turn: turn.start)
-        starts_s = [turn.start for turn in turns]
-        words_of: list[list[Word]] = [[] for _ in turns]
-        for word in words:
-            words_of[max(0, bisect_right(starts_s, word.start_s) - 1)].append(word)
+        if words:
+            return tuple(_segment(list(run), language) for _, run in groupby(words, key=lambda word: word.speaker))
         return tuple(
-            Segment(turn.start, turn.end, turn.text, language, tuple(said), turn.speaker)
-            for turn, said in zip(turns, words_of, strict=True)
+            Segment(turn.start, turn.end, turn.text, language, (), turn.speaker) for turn in self.speakers if turn.text
         )
 
     def _joined_words(self) -> list[Word]:
@@ -131,10 +128,15 @@ class ListenAnswer(_Part):
             is_mark = entry.start == entry.end and not any(char.isalnum() for char in entry.word)
             if is_mark and joined:
                 before = joined.pop()
-                joined.append(Word(before.text + entry.word, before.start_s, before.end_s, before.confidence))
+                joined.append(replace(before, text=before.text + entry.word))
             else:
-                joined.append(Word(entry.word, entry.start, entry.end, entry.confidence))
+                joined.append(Word(entry.word, entry.start, entry.end, entry.confidence, entry.speaker))
         return joined
+
+
+def _segment(words: list[Word], language: str) -> Segment:
+    text = " ".join(word.text for word in words)
+    return Segment(words[0].start_s, words[-1].end_s, text, language, tuple(words), words[0].speaker)
 
 
 class ListenClient:

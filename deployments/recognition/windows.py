@@ -22,13 +22,19 @@ class WindowSettings:
 
     Attributes:
         longest_s: a window never exceeds this.
-        shortest_cut_s: a window that has to be cut is not cut before this, so that no cut leaves crumbs.
+        earliest_cut: a window that has to be cut is not cut before this share of longest_s, so that no cut leaves
+            crumbs.
         longest_pause_s: a window never spans a longer pause: the model tends to fill it with words.
     """
 
     longest_s: float
-    shortest_cut_s: float = 8.0
+    earliest_cut: float = 0.4
     longest_pause_s: float = 3.0
+
+    @property
+    def shortest_cut_s(self) -> float:
+        """The shortest window that a cut leaves behind."""
+        return self.earliest_cut * self.longest_s
 
 
 def plan_windows(samples: Samples, regions: Sequence[TimeSpan], settings: WindowSettings) -> list[TimeSpan]:

@@ -63,7 +63,8 @@ def _attached(words: Sequence[Word]) -> list[Word]:
 
 def _strongest(marks: str) -> str:
     if set(marks) == {"."}:
-        return "…" if len(marks) > 2 else "."
+        # Three dots and not "…": scorers and search engines know the dots as punctuation, the one sign not always.
+        return "..." if len(marks) > 2 else "."
     return next((mark for mark in "?!." if mark in marks), marks[0])
 
 

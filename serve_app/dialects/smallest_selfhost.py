@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deployments.contracts import SpeakerCount, Transcript, TranscriptionRequest, Word
+from deployments.contracts import Segment, SpeakerCount, Transcript, TranscriptionRequest, Word
 from deployments.errors import (
     InvalidParameter,
     InvalidRequest,
@@ -22,7 +22,7 @@ from deployments.errors import (
     UnsupportedParameter,
 )
 from serve_app import __version__
-from serve_app.assembly import speaker_runs
+from serve_app.assembly import spoken_turns
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.smallest_selfhost_errors import ERROR_RESPONSES, error_response
 from serve_app.services import Services, services_of
@@ -65,10 +65,11 @@ class ListenWord(BaseModel):
     start: float = Field(description="Seconds from the start of the recording.")
     end: float
     confidence: float = Field(ge=0, le=1)
+    speaker: str | None = Field(None, description="Only with `diarize`; ours, the vendor's words have none.")
 
 
 class ListenSpeaker(BaseModel):
-    """A turn of one speaker."""
+    """A turn of one speaker. Turns may overlap; `text` is empty where nothing was understood."""
 
     speaker: str = Field(examples=["SPEAKER_00"])
     text: str
@@ -134,8 +135,7 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
     transcription = options.to_request(f"req_{uuid.uuid4().hex}")
     check_request(transcription, services.settings, _NAMES)
     transcript = await services.pipeline.transcribe(transcription, form.audio)
-    answer = to_answer(transcript, options)
-    return JSONResponse(answer.model_dump(exclude=_absent(answer, options)))
+    return JSONResponse(to_answer(transcript, options).model_dump(exclude_unset=True))
 
 
 def _options(fields: dict[str, str], *, has_audio: bool) -> ListenOptions:
@@ -169,42 +169,43 @@ def _url_source(keys: set[str]) -> InvalidRequest:
 
 
 def to_answer(transcript: Transcript, options: ListenOptions) -> ListenAnswer:
-    """The neutral transcript in the vendor's words."""
+    """The neutral transcript in the vendor's words; parts that were not asked for stay unset."""
     words = transcript.words
     confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
+    parts: dict[str, Any] = {}
+    if options.timestamps:
+        parts["words"] = [entry for word in words for entry in _word_entries(word, options)]
+    if options.diarize:
+        parts["speakers"] = [_speaker(turn) for turn in spoken_turns(transcript.segments, transcript.turns)]
+    if transcript.warnings:
+        parts["warnings"] = [
+            ListenWarning(code=warning.code.value, message=warning.message) for warning in transcript.warnings
+        ]
     return ListenAnswer(
         request_id=transcript.request_id,
         text=transcript.text,
         confidence=round(confidence, 4),
         duration=round(transcript.duration_s, 3),
         language=transcript.language,
-        words=[entry for word in words for entry in _word_entries(word, options.punctuate)],
-        speakers=[
-            ListenSpeaker(
-                speaker=run.speaker or "", text=run.text, start=round(run.start_s, 3), end=round(run.end_s, 3)
-            )
-            for run in speaker_runs(transcript.segments)
-        ],
-        warnings=[ListenWarning(code=warning.code.value, message=warning.message) for warning in transcript.warnings],
+        **parts,
     )
 
 
-def _word_entries(word: Word, punctuate: bool) -> list[ListenWord]:
+def _speaker(turn: Segment) -> ListenSpeaker:
+    return ListenSpeaker(
+        speaker=turn.speaker or "", text=turn.text, start=round(turn.start_s, 3), end=round(turn.end_s, 3)
+    )
+
+
+def _word_entries(word: Word, options: ListenOptions) -> list[ListenWord]:
     """A word and, in an entry of its own with no duration, the mark behind it: the vendor's sample does so."""
-    start, end, confidence = round(word.start_s, 3), round(word.end_s, 3), round(word.confidence, 4)
-    bare = word.text.rstrip(_MARKS) if punctuate else word.text
-    if not bare or bare == word.text:
-        return [ListenWord(word=word.text, start=start, end=end, confidence=confidence)]
-    return [
-        ListenWord(word=bare, start=start, end=end, confidence=confidence),
-        ListenWord(word=word.text[len(bare) :], start=end, end=end, confidence=1.0),
-    ]
-
-
-def _absent(answer: ListenAnswer, options: ListenOptions) -> set[str]:
-    """Parts that were not asked for are absent, not empty."""
-    wanted = {"words": options.timestamps, "speakers": options.diarize, "warnings": bool(answer.warnings)}
-    return {name for name, is_wanted in wanted.items() if not is_wanted}
+    start, end = round(word.start_s, 3), round(word.end_s, 3)
+    speaker = {"speaker": word.speaker} if options.diarize else {}
+    bare = (word.text.rstrip(_MARKS) if options.punctuate else "") or word.text
+    entries = [ListenWord(word=bare, start=start, end=end, confidence=round(word.confidence, 4), **speaker)]
+    if bare != word.text:
+        entries.append(ListenWord(word=word.text[len(bare) :], start=end, end=end, confidence=1.0, **speaker))
+    return entries
 
 
 @router.get("/health", summary="Can the service take work?")

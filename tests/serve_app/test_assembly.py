@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.contracts import RecognizedSpan, SpeakerTurn, TimeSpan, Word
-from serve_app.assembly import segments_of, speaker_runs
+from serve_app.assembly import segments_of, spoken_turns
 
 pytestmark = pytest.mark.unit
 
@@ -44,11 +44,24 @@ def test_another_speaker_begins_a_segment() -> None:
     ]
 
 
-def test_runs_join_the_segments_of_a_speaker() -> None:
-    turns = [SpeakerTurn("SPEAKER_00", 0, 4), SpeakerTurn("SPEAKER_01", 4, 6), SpeakerTurn("SPEAKER_00", 6, 8)]
-    runs = speaker_runs(segments_of([span("One. Two. Three. Four. Five six. Seven eight.")], turns))
-    assert [run.text for run in runs] == ["One. Two. Three. Four.", "Five six.", "Seven eight."]
-    assert runs[0].end_s == 3.8
+def test_turns_keep_their_times_and_get_their_words() -> None:
+    turns = [SpeakerTurn("SPEAKER_00", 0, 3.9), SpeakerTurn("SPEAKER_01", 3.5, 6.2), SpeakerTurn("SPEAKER_00", 6, 8)]
+    spoken = spoken_turns(segments_of([span("One. Two. Three. Four. Five six. Seven eight.")], turns), turns)
+    assert [(turn.speaker, turn.text) for turn in spoken] == [
+        ("SPEAKER_00", "One. Two. Three. Four."),
+        ("SPEAKER_01", "Five six."),
+        ("SPEAKER_00", "Seven eight."),
+    ]
+    assert [(turn.start_s, turn.end_s) for turn in spoken] == [(0, 3.9), (3.5, 6.2), (6, 8)]
+
+
+def test_a_turn_without_words_stays_only_if_it_is_long() -> None:
+    turns = [SpeakerTurn("SPEAKER_00", 0, 2), SpeakerTurn("SPEAKER_01", 5, 5.4), SpeakerTurn("SPEAKER_01", 7, 9)]
+    spoken = spoken_turns(segments_of([span("yes yes")], turns), turns)
+    assert [(turn.speaker, turn.text, turn.start_s) for turn in spoken] == [
+        ("SPEAKER_00", "yes yes", 0),
+        ("SPEAKER_01", "", 7),
+    ]
 
 
 @given(
@@ -67,7 +80,8 @@ def test_no_word_is_lost_or_moved(windows: list[list[str]], speaking: list[tuple
     segments = segments_of(spans, turns)
     before = [(word.text, word.start_s) for window in spans for word in window.words]
     assert [(word.text, word.start_s) for segment in segments for word in segment.words] == before
-    assert sum(len(run.words) for run in speaker_runs(segments)) == len(before)
+    if turns:
+        assert sum(len(turn.words) for turn in spoken_turns(segments, turns)) == len(before)
     for segment in segments:
         assert {word.speaker for word in segment.words} == {segment.speaker}
         assert (segment.speaker is None) == (not turns)

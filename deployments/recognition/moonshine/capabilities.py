@@ -5,7 +5,7 @@ from deployments.recognition.engine import RecognitionCapabilities
 CAPABILITIES = RecognitionCapabilities(
     languages=frozenset({"en"}),
     longest_window_s=60.0,
-    best_window_s=20.0,
+    best_window_s=15.0,
     word_times=True,
     confidences=True,
 )

@@ -12,7 +12,7 @@ from deployments.recognition.windows import WindowSettings, plan_windows, quiete
 
 pytestmark = pytest.mark.unit
 
-SETTINGS = WindowSettings(longest_s=20.0, shortest_cut_s=8.0, longest_pause_s=3.0)
+SETTINGS = WindowSettings(longest_s=20.0, earliest_cut=0.4, longest_pause_s=3.0)
 
 
 def noise(duration_s: float, seed: int = 0) -> Samples:

@@ -111,10 +111,17 @@ async def test_words_stand_apart_from_their_punctuation(service: Service) -> Non
 async def test_speakers_are_turns(service: Service) -> None:
     answer = (await service.listen(diarize="true")).json()
     assert answer["speakers"] == [
-        {"speaker": "SPEAKER_00", "text": "Hello, there.", "start": 0.1, "end": 0.9},
-        {"speaker": "SPEAKER_01", "text": "Yes.", "start": 1.0, "end": 1.3},
+        {"speaker": "SPEAKER_00", "text": "Hello, there.", "start": 0.0, "end": 0.95},
+        {"speaker": "SPEAKER_01", "text": "Yes.", "start": 0.95, "end": 1.4},
     ]
     assert "words" not in answer
+
+
+async def test_words_name_their_speaker_when_speakers_are_asked_for(service: Service) -> None:
+    answer = (await service.listen(timestamps="true", diarize="true")).json()
+    speakers = [(entry["word"], entry["speaker"]) for entry in answer["words"]]
+    assert speakers[0] == ("Hello", "SPEAKER_00")
+    assert speakers[-1] == (".", "SPEAKER_01")
 
 
 async def test_warnings_are_there_when_there_are_any(service: Service) -> None:
