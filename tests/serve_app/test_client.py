@@ -135,11 +135,11 @@ def test_words_get_their_punctuation_and_their_speaker() -> None:
         answer_for(
             "Hello, you. Yes!",
             words=[
-                {"word": "Hello", "start": 0.1, "end": 0.4, "confidence": 0.9},
-                {"word": ",", "start": 0.4, "end": 0.4, "confidence": 1.0},
-                {"word": "you.", "start": 0.5, "end": 0.8, "confidence": 0.8},
-                {"word": "Yes", "start": 1.0, "end": 1.2, "confidence": 0.7},
-                {"word": "!", "start": 1.2, "end": 1.2, "confidence": 1.0},
+                {"word": "Hello", "start": 0.1, "end": 0.4, "confidence": 0.9, "speaker": "SPEAKER_00"},
+                {"word": ",", "start": 0.4, "end": 0.4, "confidence": 1.0, "speaker": "SPEAKER_00"},
+                {"word": "you.", "start": 0.5, "end": 0.8, "confidence": 0.8, "speaker": "SPEAKER_00"},
+                {"word": "Yes", "start": 1.0, "end": 1.2, "confidence": 0.7, "speaker": "SPEAKER_01"},
+                {"word": "!", "start": 1.2, "end": 1.2, "confidence": 1.0, "speaker": "SPEAKER_01"},
             ],
             speakers=[
                 {"speaker": "SPEAKER_00", "text": "Hello, you.", "start": 0.1, "end": 0.8},
