@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from ray import serve
 
 from serve_app import __version__
+from serve_app.admission import Admission
 from serve_app.dialects import smallest_selfhost
 from serve_app.health import ServeHealth
 from serve_app.pipeline import Pipeline, StageHandles
@@ -32,7 +33,10 @@ class Ingress:
     def __init__(self, settings: Settings, stages: StageHandles) -> None:
         application = serve.get_replica_context().app_name
         self._services = Services(
-            settings=settings, pipeline=Pipeline(stages, settings), health=ServeHealth(application)
+            settings=settings,
+            pipeline=Pipeline(stages, settings),
+            health=ServeHealth(application),
+            admission=Admission(settings.limits.max_requests),
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from starlette.requests import Request
 
 from deployments.contracts import Transcript, TranscriptionRequest
+from serve_app.admission import Admission
 from serve_app.health import HealthProbe
 from serve_app.settings import Settings
 
@@ -30,6 +31,7 @@ class Services:
     settings: Settings
     pipeline: Transcriber
     health: HealthProbe
+    admission: Admission
     started_s: float = field(default_factory=time.monotonic)
 
 

@@ -22,6 +22,9 @@ class LimitSettings(_Section):
     max_bytes: int = Field(100 * 1024 * 1024, gt=0, description="Size of an uploaded file.")
     max_duration_s: float = Field(7200.0, gt=0, description="Length of the decoded audio.")
     max_decode_s: float = Field(120.0, gt=0, description="Time that decoding one file may take.")
+    max_requests: int = Field(
+        64, gt=0, description="Requests one ingress replica holds at once, each with its upload in memory."
+    )
     request_timeout_s: float = Field(
         1800.0, gt=0, description="Time for a whole request; two hours with speakers take minutes on a laptop."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from deployments.errors import AudioTooLarge, InvalidParameter, MissingParameter
 # Boundaries, headers and the small fields beside the file.
 _FORM_OVERHEAD_BYTES = 1024 * 1024
 _MAX_FIELDS = 50
+_MAX_JSON_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +53,24 @@ async def read_form(request: Request, audio_part: str, max_bytes: int) -> Upload
         return await _read(form, audio_part, max_bytes)
     finally:
         await form.close()
+
+
+async def read_json_keys(request: Request) -> set[str]:
+    """Names in a JSON object.
+
+    Raises:
+        InvalidParameter: no valid JSON, or more of it than a request needs.
+    """
+    content = b""
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > _MAX_JSON_BYTES:
+            raise InvalidParameter("body", f"larger than {_MAX_JSON_BYTES} bytes")
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        raise InvalidParameter("body", "not valid JSON") from error
+    return set(body) if isinstance(body, dict) else set()
 
 
 async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:

@@ -26,7 +26,7 @@ from serve_app.assembly import spoken_turns
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.smallest_selfhost_errors import ERROR_RESPONSES, error_response
 from serve_app.services import Services, services_of
-from serve_app.uploads import read_form
+from serve_app.uploads import read_form, read_json_keys
 
 AUDIO_PART = "audio"
 _NAMES = ParameterNames(language="language", speaker_count="num_speakers")
@@ -126,16 +126,21 @@ _LISTEN_BODY: dict[str, Any] = {
 )
 async def listen(request: Request, services: Annotated[Services, Depends(services_of)]) -> JSONResponse:
     """Decode, gate, recognise and, on request, diarize one recording."""
+    with services.admission.admitted():
+        options, transcript = await _transcribed(request, services)
+    return JSONResponse(to_answer(transcript, options).model_dump(exclude_unset=True))
+
+
+async def _transcribed(request: Request, services: Services) -> tuple[ListenOptions, Transcript]:
     if request.headers.get("content-type", "").lower().startswith("application/json"):
-        raise _url_source(await _json_keys(request))
+        raise _url_source(await read_json_keys(request))
     form = await read_form(request, AUDIO_PART, services.settings.limits.max_bytes)
     options = _options(form.fields, has_audio=form.audio is not None)
     if form.audio is None:
         raise MissingParameter(AUDIO_PART)
     transcription = options.to_request(f"req_{uuid.uuid4().hex}")
     check_request(transcription, services.settings, _NAMES)
-    transcript = await services.pipeline.transcribe(transcription, form.audio)
-    return JSONResponse(to_answer(transcript, options).model_dump(exclude_unset=True))
+    return options, await services.pipeline.transcribe(transcription, form.audio)
 
 
 def _options(fields: dict[str, str], *, has_audio: bool) -> ListenOptions:
@@ -151,15 +156,6 @@ def _options(fields: dict[str, str], *, has_audio: bool) -> ListenOptions:
         name = ".".join(str(part) for part in first["loc"])
         reason = "is not a parameter of this call" if first["type"] == "extra_forbidden" else first["msg"]
         raise InvalidParameter(name, reason) from None
-
-
-async def _json_keys(request: Request) -> set[str]:
-    """Names in a JSON body; an upload is the only source of audio for now."""
-    try:
-        body = await request.json()
-    except ValueError as error:
-        raise InvalidParameter("body", "not valid JSON") from error
-    return set(body) if isinstance(body, dict) else set()
 
 
 def _url_source(keys: set[str]) -> InvalidRequest:

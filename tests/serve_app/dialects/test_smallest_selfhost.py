@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from deployments.contracts import (
     Word,
 )
 from deployments.errors import AudioTooLong, Overloaded, RayscribeError, UnsupportedAudio
+from serve_app.admission import Admission
 from serve_app.health import StageHealth
 from serve_app.ingress import make_app
 from serve_app.services import Services
@@ -47,10 +49,15 @@ class FakePipeline:
     warnings: tuple[TranscriptionWarning, ...] = ()
     requests: list[TranscriptionRequest] = field(default_factory=list)
     audio: list[bytes] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     async def transcribe(self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8]) -> Transcript:
         self.requests.append(request)
         self.audio.append(audio.tobytes())
+        await self.gate.wait()
         if self.error:
             raise self.error
         turns = (SpeakerTurn("SPEAKER_00", 0.0, 0.95), SpeakerTurn("SPEAKER_01", 0.95, 1.4))
@@ -77,7 +84,9 @@ async def service() -> AsyncIterator[Service]:
     async def probe() -> StageHealth:
         return StageHealth(health)
 
-    transport = httpx.ASGITransport(make_app(Services(settings, pipeline, probe)), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(
+        make_app(Services(settings, pipeline, probe, Admission(2))), raise_app_exceptions=False
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://rayscribe") as client:
         yield Service(client, pipeline, StageHealth(health))
 
@@ -181,6 +190,21 @@ async def test_a_request_without_audio_says_so(service: Service, request_parts: 
     assert (response.status_code, response.json()) == (400, MISSING)
 
 
+async def test_a_json_body_is_not_read_without_end(service: Service) -> None:
+    read = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        while read < 50_000_000:
+            read += 10_000
+            yield b" " * 10_000
+
+    headers = {"content-type": "application/json"}
+    response = await service.client.post("/v1/listen", content=body(), headers=headers)
+    assert response.status_code == 400
+    assert read < 1_000_000
+
+
 async def test_a_url_is_refused_by_name_for_now(service: Service) -> None:
     response = await service.client.post("/v1/listen", json={"url": "https://example.com/a.wav"})
     assert response.status_code == 400
@@ -279,6 +303,25 @@ async def test_a_full_service_is_a_503_with_retry_after(service: Service) -> Non
         "retry_after": 8,
     }
     assert response.headers["retry-after"] == "8"
+
+
+async def test_a_crowd_is_refused_before_it_is_read_and_let_in_when_it_is_gone(service: Service) -> None:
+    service.pipeline.gate.clear()
+    held = [asyncio.create_task(service.listen()) for _ in range(2)]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(service.pipeline.requests) == 2
+    refused = await service.listen()
+    assert refused.status_code == 503
+    assert refused.json()["code"] == "SERVICE_UNAVAILABLE"
+    assert refused.headers["retry-after"] == "5"
+    service.pipeline.gate.set()
+    assert [response.status_code for response in await asyncio.gather(*held)] == [200, 200]
+    service.pipeline.error = UnsupportedAudio("no audio was found")
+    for _ in range(3):
+        assert (await service.listen()).status_code == 415
+    service.pipeline.error = None
+    assert (await service.listen()).status_code == 200
 
 
 async def test_an_unforeseen_error_tells_nothing(service: Service) -> None:

@@ -1,0 +1,33 @@
+"""How many requests one ingress process holds at once. Limits for each user are another matter."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from deployments.errors import Overloaded
+
+_RETRY_AFTER_S = 5.0
+
+
+class Admission:
+    """Counts requests from before their body is read until they are answered."""
+
+    def __init__(self, max_requests: int) -> None:
+        self._max_requests = max_requests
+        self._requests = 0
+
+    @contextlib.contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold a place.
+
+        Raises:
+            Overloaded: all places are taken; nothing was read yet, so that a crowd costs no memory.
+        """
+        if self._requests >= self._max_requests:
+            raise Overloaded("The service is at capacity", _RETRY_AFTER_S)
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
