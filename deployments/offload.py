@@ -8,10 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Result = TypeVar("Result")
+from deployments.stopping import StopSignal
 
-StopSignal = Callable[[], bool]
-"""Engines ask it between pieces of work, and raise errors.Cancelled soon after it turns true."""
+Result = TypeVar("Result")
 
 
 class EngineThreads:

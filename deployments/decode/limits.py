@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.errors import Cancelled, DeadlineExceeded
+from deployments.stopping import StopSignal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +32,13 @@ class DecodeLimits:
                 raise ValueError(f"{name} must be positive")
 
 
-def never() -> bool:
-    """Say that nobody wants the work to stop: the default of should_stop."""
-    return False
-
-
 class DecodeWatch:
     """Ends one decode when its caller is gone or its time is up."""
 
     def __init__(
         self,
         max_wall_s: float,
-        should_stop: Callable[[], bool],
+        should_stop: StopSignal,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_wall_s = max_wall_s

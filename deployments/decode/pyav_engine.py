@@ -24,11 +24,12 @@ from av.stream import Discard
 
 from deployments.contracts import TranscriptionWarning, WarningCode, Waveform
 from deployments.decode.byte_reader import ByteReader
-from deployments.decode.limits import DecodeLimits, DecodeWatch, never
+from deployments.decode.limits import DecodeLimits, DecodeWatch
 from deployments.decode.mono_resampler import FrameShape, MonoResampler
 from deployments.decode.stated_length import ends_inside_a_unit, has_placeholder_length, stated_duration_s
 from deployments.decode.waveform_buffer import WaveformBuffer
 from deployments.errors import AudioTooLarge, AudioTooLong, UnsupportedAudio
+from deployments.stopping import StopSignal, never
 
 AudioBytes = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 """One whole file in contiguous memory; read-only is fine."""
@@ -81,7 +82,7 @@ class PyAvDecoder:
         self._limits = limits
         self._clock = clock
 
-    def decode(self, data: AudioBytes, should_stop: Callable[[], bool] = never) -> Waveform:
+    def decode(self, data: AudioBytes, should_stop: StopSignal = never) -> Waveform:
         """Decode the (best) audio track of a file to mono.
 
         A file that is damaged or cut short gives what could be decoded, with a warning AUDIO_TRUNCATED.

@@ -10,7 +10,7 @@ context or means over other stretches changed neither by more than the choice of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import kaldi_native_fbank as knf
@@ -25,6 +25,7 @@ from deployments.diarization.segmentation import (
     WINDOW_SAMPLES,
     LocalActivity,
 )
+from deployments.stopping import StopSignal
 
 Floats = npt.NDArray[np.float32]
 
@@ -53,7 +54,7 @@ class SharedTrunkEmbedder:
         self._head = open_session(models.embedding_head, threads)
         self._pieces = pieces
 
-    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: Callable[[], bool]) -> Floats:
+    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: StopSignal) -> Floats:
         """Embed each local speaker where it speaks alone, or, where it never does, wherever it speaks.
 
         Returns:
@@ -96,7 +97,7 @@ class SharedTrunkEmbedder:
         return embeddings
 
     def _trunk_pieces(
-        self, samples: contracts.Samples, wanted: npt.NDArray[np.bool_], should_stop: Callable[[], bool]
+        self, samples: contracts.Samples, wanted: npt.NDArray[np.bool_], should_stop: StopSignal
     ) -> Iterator[Floats]:
         """Yield [frames, 2560] piece after piece; zeros for a piece that nobody pools from."""
         core, context = self._pieces.core_frames, self._pieces.context_frames

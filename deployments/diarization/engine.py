@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +12,7 @@ from deployments.diarization.community1 import Community1, load_community1
 from deployments.diarization.embedding import SharedTrunkEmbedder, TrunkPieces
 from deployments.diarization.reconstruction import speaker_activity, speaker_turns
 from deployments.diarization.segmentation import FRAME_STEP_SAMPLES, LocalActivity, Segmenter
-
-
-def never() -> bool:
-    """For callers that cannot be cancelled."""
-    return False
+from deployments.stopping import StopSignal, never
 
 
 class SharedTrunkDiarizer:
@@ -62,7 +57,7 @@ class SharedTrunkDiarizer:
         self,
         samples: contracts.Samples,
         speaker_count: contracts.SpeakerCount,
-        should_stop: Callable[[], bool] = never,
+        should_stop: StopSignal = never,
     ) -> tuple[contracts.SpeakerTurn, ...]:
         """Find the speakers' turns.
 
@@ -91,7 +86,7 @@ class SharedTrunkDiarizer:
         samples: contracts.Samples,
         activity: LocalActivity,
         speaker_count: contracts.SpeakerCount,
-        should_stop: Callable[[], bool],
+        should_stop: StopSignal,
     ) -> Labels:
         if 1 in (speaker_count.exact, speaker_count.maximum):
             return np.where(activity.active.any(axis=1), 0, NOBODY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 
 from deployments import contracts, errors
 from deployments.diarization.community1 import open_session
+from deployments.stopping import StopSignal
 
 WINDOW_SAMPLES = 160_000
 FRAME_STEP_SAMPLES = 270
@@ -52,7 +52,7 @@ class Segmenter:
         self._session = open_session(model, threads)
         self._step_frames = step_frames
 
-    def segment(self, samples: contracts.Samples, should_stop: Callable[[], bool]) -> LocalActivity:
+    def segment(self, samples: contracts.Samples, should_stop: StopSignal) -> LocalActivity:
         """Run over a recording of at least one sample.
 
         Raises:

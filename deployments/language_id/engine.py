@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.contracts import Samples, TimeSpan
+from deployments.stopping import StopSignal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +31,7 @@ class LanguageEngine(Protocol):
         samples: Samples,
         regions: Sequence[TimeSpan],
         candidates: frozenset[str],
-        should_stop: Callable[[], bool],
+        should_stop: StopSignal,
     ) -> LanguageEvidence:
         """Evidence for each region, restricted to candidates (a subset of languages, not empty).
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from deployments.contracts import LanguageSpan, Samples, TimeSpan
 from deployments.language_id.engine import LanguageEngine
 from deployments.language_id.smoothing import SmoothingSettings, smoothed_labels
+from deployments.stopping import StopSignal
 
 
 class Identifier:
@@ -23,7 +24,7 @@ class Identifier:
         self,
         samples: Samples,
         regions: Sequence[TimeSpan],
-        should_stop: Callable[[], bool],
+        should_stop: StopSignal,
         candidates: frozenset[str] | None = None,
     ) -> tuple[LanguageSpan, ...]:
         """One span for each run of regions in one language, from the first region's start to the last one's end.

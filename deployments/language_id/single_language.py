@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from deployments.contracts import Samples, TimeSpan
 from deployments.errors import EngineUnavailable
 from deployments.language_id.engine import LanguageEvidence
+from deployments.stopping import StopSignal
 
 
 class SingleLanguage:
@@ -26,7 +27,7 @@ class SingleLanguage:
         _samples: Samples,
         regions: Sequence[TimeSpan],
         _candidates: frozenset[str],
-        _should_stop: Callable[[], bool],
+        _should_stop: StopSignal,
     ) -> LanguageEvidence:
         """Certainty, for every region."""
         return LanguageEvidence(tuple(self.languages), np.zeros((len(regions), 1)))

@@ -8,7 +8,6 @@ needs torch, which this install does not have.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import onnxruntime
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
 from deployments.errors import Cancelled, EngineUnavailable
+from deployments.stopping import StopSignal, never
 
 FRAME_SAMPLES = 512
 """New samples in each frame, as the 16 kHz model was trained."""
@@ -40,11 +40,6 @@ _MOST_GAIN_DB = 40.0
 
 Probabilities = npt.NDArray[np.float32]
 """Speech probability of each frame, shape [frames], within 0..1."""
-
-
-def never() -> bool:
-    """The should_stop of work that nobody cancels."""
-    return False
 
 
 def model_path() -> Path:
@@ -84,7 +79,7 @@ class SileroVad:
         )
         self._block_frames = block_frames
 
-    def speech_probabilities(self, samples: Samples, should_stop: Callable[[], bool] = never) -> Probabilities:
+    def speech_probabilities(self, samples: Samples, should_stop: StopSignal = never) -> Probabilities:
         """Probability of speech in each frame of 32 ms.
 
         Args:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, TimeSpan
-from deployments.speech_gate.silero import FRAME_S, FRAME_SAMPLES, Probabilities, never
+from deployments.speech_gate.silero import FRAME_S, FRAME_SAMPLES, Probabilities
+from deployments.stopping import never
 
 
 class FakeVoiceActivityDetector:

@@ -13,7 +13,7 @@ import pytest
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount, SpeakerTurn
 from deployments.diarization.community1 import Community1, load_community1, open_session
 from deployments.diarization.embedding import SharedTrunkEmbedder, TrunkPieces, compute_fbank
-from deployments.diarization.engine import SharedTrunkDiarizer, never
+from deployments.diarization.engine import SharedTrunkDiarizer
 from deployments.diarization.segmentation import (
     FRAME_STEP_SAMPLES,
     FRAMES_PER_WINDOW,
@@ -21,6 +21,7 @@ from deployments.diarization.segmentation import (
     Segmenter,
 )
 from deployments.errors import Cancelled, EngineUnavailable
+from deployments.stopping import never
 
 pytestmark = pytest.mark.engine
 

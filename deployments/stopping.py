@@ -1,0 +1,11 @@
+"""How an engine learns that nobody waits for it any more."""
+
+from collections.abc import Callable
+
+StopSignal = Callable[[], bool]
+"""Engines ask it between pieces of work, and raise errors.Cancelled soon after it turns true."""
+
+
+def never() -> bool:
+    """The stop signal of work that nobody cancels."""
+    return False
