@@ -63,5 +63,5 @@ def window_table(chain: Chain, recordings: Sequence[tuple[str, Samples, str]]) -
         ),
         tuple(rows),
         f"{', '.join(name for name, _, _ in recordings)}: {audio_s / 60:.1f} minutes; recognition alone, "
-        "regions from the gate. A window is cut no earlier than the profile says, or than half its length.",
+        "regions from the gate. A window is cut no earlier than at two fifths of its length.",
     )
