@@ -84,8 +84,8 @@ def diarization_table(heard: Sequence[HeardSpeakers]) -> Table:
             Column("engine confused %"),
         ),
         tuple(row for row in rows if row[1]),
-        "No collar, overlap counted. served: `speakers` of the answer, the turns that have words or are long; engine: the turns that "
-        "the Diarizer stage hands on, asked in process. all: AMI by words.",
+        "No collar, overlap counted. served: `speakers` of the answer, the turns that have words or are long; engine: "
+        "all turns that the Diarizer stage hands on, asked in process. all: AMI by words.",
     )
 
 
