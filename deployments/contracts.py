@@ -154,7 +154,6 @@ class TranscriptionRequest:
     punctuate: bool = True
     diarize: bool = False
     speaker_count: SpeakerCount = field(default_factory=SpeakerCount)
-    word_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,6 @@ class ListenOptions(BaseModel):
             punctuate=self.punctuate,
             diarize=self.diarize,
             speaker_count=SpeakerCount(exact=self.num_speakers),
-            word_times=self.timestamps,
         )
 
 
@@ -119,7 +118,6 @@ _LISTEN_BODY: dict[str, Any] = {
 @router.post(
     "/v1/listen",
     response_model=ListenAnswer,
-    response_model_exclude_none=False,
     responses=ERROR_RESPONSES,
     openapi_extra=_LISTEN_BODY,
     summary="Transcribe an uploaded recording",
