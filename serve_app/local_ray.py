@@ -44,19 +44,9 @@ def shared_memory_free_bytes() -> int | None:
         return None
 
 
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Stage methods never block their event loop (engines run in threads of their own), so that Serve's router and
-    # our code can share Serve's loop: 15 % less CPU time in the ingress, 10 % less for a request outside the engines.
-    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
-    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
-}
-
-
 def prepare_environment() -> None:
-    """Settings that Ray and its processes read once, when they start: call this before Ray is imported."""
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    """Settings that Ray reads once, when it is imported: call this before."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if "RAY_AUTH_MODE" not in os.environ:
         # Only our own processes may talk to our Ray. By default Ray takes a token from the home directory, which it
         # writes there readable for everybody.

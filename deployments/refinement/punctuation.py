@@ -77,7 +77,9 @@ def _capitalised(text: str) -> str:
     # iPhone and eBay keep their own casing.
     if at is None or any(character.isupper() for character in text):
         return text
-    return text[:at] + text[at].upper() + text[at + 1 :]
+    capital = text[at].upper()
+    # Some letters have no capital of their own: ß would become SS, and ı another letter's I.
+    return text[:at] + capital + text[at + 1 :] if capital.lower() == text[at] else text
 
 
 def _with_final_stop(segments: Sequence[Segment]) -> tuple[Segment, ...]:

@@ -50,6 +50,7 @@ class FakePipeline:
     requests: list[TranscriptionRequest] = field(default_factory=list)
     audio: list[bytes] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    arrivals: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -57,6 +58,7 @@ class FakePipeline:
     async def transcribe(self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8]) -> Transcript:
         self.requests.append(request)
         self.audio.append(audio.tobytes())
+        self.arrivals.release()
         await self.gate.wait()
         if self.error:
             raise self.error
@@ -308,9 +310,8 @@ async def test_a_full_service_is_a_503_with_retry_after(service: Service) -> Non
 async def test_a_crowd_is_refused_before_it_is_read_and_let_in_when_it_is_gone(service: Service) -> None:
     service.pipeline.gate.clear()
     held = [asyncio.create_task(service.listen()) for _ in range(2)]
-    for _ in range(100):
-        await asyncio.sleep(0)
-    assert len(service.pipeline.requests) == 2
+    for _ in held:
+        await service.pipeline.arrivals.acquire()
     refused = await service.listen()
     assert refused.status_code == 503
     assert refused.json()["code"] == "SERVICE_UNAVAILABLE"
