@@ -98,8 +98,9 @@ def _padded(spoken: Sequence[tuple[float, float]], duration_s: float, padding_s:
     first_s, last_s = spoken[0][0], min(spoken[-1][1], duration_s)
     starts_s, ends_s = [max(first_s - padding_s, 0.0)], []
     for (_, end_s), (next_start_s, _) in pairwise(spoken):
-        room_s = min(padding_s, (next_start_s - end_s) / 2)
-        ends_s.append(end_s + room_s)
-        starts_s.append(next_start_s - room_s)
+        # Both sides against the same number: half the pause added here and taken off there may cross by rounding.
+        middle_s = (end_s + next_start_s) / 2
+        ends_s.append(min(end_s + padding_s, middle_s))
+        starts_s.append(max(next_start_s - padding_s, middle_s))
     ends_s.append(min(last_s + padding_s, duration_s))
     return tuple(TimeSpan(start_s, end_s) for start_s, end_s in zip(starts_s, ends_s, strict=True))
