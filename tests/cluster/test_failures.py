@@ -42,13 +42,23 @@ def test_a_client_that_hangs_up_stops_its_work(service: RunningService) -> None:
     assert service.listen(speech(4)).status_code == 200
 
 
-@pytest.mark.parametrize("stage", ["Recognizer", "Decoder", "SpeechGate", "Refiner"])
-def test_requests_survive_the_death_of_a_replica(service: RunningService, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "fields"),
+    [
+        ("Recognizer", {}),
+        ("Decoder", {}),
+        ("SpeechGate", {}),
+        ("Refiner", {}),
+        ("Diarizer", {"diarize": "true"}),
+        ("LanguageIdentifier", {"language": "auto"}),
+    ],
+)
+def test_requests_survive_the_death_of_a_replica(service: RunningService, stage: str, fields: dict[str, str]) -> None:
     async def listen_while_it_dies() -> list[httpx.Response]:
         async with httpx.AsyncClient(base_url=service.url, timeout=120) as client:
             requests: list[asyncio.Task[Any]] = []
             for turn in range(12):
-                requests.append(asyncio.create_task(client.post("/v1/listen", files={"audio": speech(8)})))
+                requests.append(asyncio.create_task(client.post("/v1/listen", files={"audio": speech(8)}, data=fields)))
                 if turn == 4:
                     killed = await asyncio.to_thread(service.kill_replicas, stage)
                     assert killed >= 1
@@ -63,4 +73,4 @@ def test_requests_survive_the_death_of_a_replica(service: RunningService, stage:
             assert response.status_code == 200, response.text
             assert "best of times" in response.json()["text"]
     assert eventually(lambda: service.client.get("/healthz").status_code == 200, 60)
-    assert "best of times" in service.listen(speech(8)).json()["text"]
+    assert "best of times" in service.listen(speech(8), **fields).json()["text"]

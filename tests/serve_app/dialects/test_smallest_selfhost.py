@@ -84,6 +84,8 @@ async def service() -> AsyncIterator[Service]:
     settings = Settings(limits=LimitSettings(max_bytes=10_000))
 
     async def probe() -> StageHealth:
+        if not health:
+            raise TimeoutError
         return StageHealth(health)
 
     transport = httpx.ASGITransport(
@@ -341,6 +343,15 @@ async def test_health_follows_the_stages(service: Service) -> None:
     assert response.json() == {"status": "unhealthy", "reason": "No ASR workers available"}
     assert (await service.client.get("/healthz")).status_code == 503
     assert (await service.client.get("/api/v1/health")).status_code == 200
+
+
+async def test_a_controller_that_does_not_answer_is_no_health(service: Service) -> None:
+    service.health.running.clear()
+    response = await service.client.get("/health")
+    assert response.status_code == 503
+    assert response.json()["reason"] == "The controller does not answer"
+    ready = await service.client.get("/healthz")
+    assert (ready.status_code, ready.json()) == (503, {"ready": False})
 
 
 async def test_detailed_health_names_the_stages(service: Service) -> None:
