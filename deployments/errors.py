@@ -4,7 +4,20 @@ RayscribeError
 ├── InvalidRequest                what the caller sent cannot be served as it is
 │   ├── MissingParameter          a required parameter is absent
 │   ├── InvalidParameter          a parameter has a wrong value, or is not known
-│   └── UnsupportedParameter      a valid parameter that this profile's engines cannot honour
+│   ├── UnsupportedParameter      a valid parameter that this profile's engines cannot honour
+│   └── NotFound                  no such job, or not this caller's
+├── AccessDenied                  who asks may not have this
+│   ├── Unauthenticated           no key, or one that is not known, revoked or expired
+│   ├── FeatureNotInPlan          the plan lacks what a parameter asks for
+│   ├── QuotaExceeded             the plan's audio for today is used up
+│   └── InsufficientCredits       the wallet is empty
+├── TooManyRequests               this caller asks too much at once
+│   ├── ConcurrencyLimitReached   as many requests are running as the plan allows
+│   └── RateLimitReached          as many requests came lately as the plan allows
+├── SourceRejected                a URL that was to be fetched
+│   ├── SourceForbidden           a scheme, host or address that this service does not fetch from
+│   ├── SourceUnreachable         no answer: name, connection, time, or the server's own failure
+│   └── SourceRefused             the server answered that we may not have it, or that it is not there
 ├── AudioRejected                 the recording itself
 │   ├── UnsupportedAudio          no audio that can be decoded
 │   ├── AudioTooLarge             more bytes than allowed
@@ -63,6 +76,110 @@ class UnsupportedParameter(InvalidParameter):
 
     def __str__(self) -> str:
         return f"Unsupported parameter {self.parameter}: {self.reason}"
+
+
+class NotFound(InvalidRequest):
+    """No such thing, or it belongs to somebody else: the two are not told apart."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(kind, name)
+        self.kind = kind
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"No such {self.kind}: {self.name}"
+
+
+class AccessDenied(RayscribeError):
+    """Who asks may not have this."""
+
+
+class Unauthenticated(AccessDenied):
+    """No key where one is needed (``missing``), or one that is not known, revoked or expired."""
+
+    def __init__(self, missing: bool) -> None:
+        super().__init__(missing)
+        self.missing = missing
+
+    def __str__(self) -> str:
+        return "An API key is required" if self.missing else "Invalid API key"
+
+
+class FeatureNotInPlan(AccessDenied):
+    """The caller's plan lacks what a parameter asks for."""
+
+    def __init__(self, feature: str, parameter: str) -> None:
+        super().__init__(feature, parameter)
+        self.feature = feature
+        self.parameter = parameter
+
+    def __str__(self) -> str:
+        return f"Parameter {self.parameter} asks for {self.feature}, which is not part of this plan"
+
+
+class QuotaExceeded(AccessDenied):
+    """The audio that the plan allows for one day is used up."""
+
+    def __init__(self, audio_hours_per_day: float, retry_after_s: float) -> None:
+        super().__init__(audio_hours_per_day, retry_after_s)
+        self.audio_hours_per_day = audio_hours_per_day
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return f"Quota exceeded: {self.audio_hours_per_day:g} hours of audio a day"
+
+
+class InsufficientCredits(AccessDenied):
+    """The wallet is empty."""
+
+    def __str__(self) -> str:
+        return "Insufficient credits"
+
+
+class TooManyRequests(RayscribeError):
+    """This caller asks too much at once; the same request may succeed after retry_after_s."""
+
+    def __init__(self, limit: int, retry_after_s: float) -> None:
+        super().__init__(limit, retry_after_s)
+        self.limit = limit
+        self.retry_after_s = retry_after_s
+
+
+class ConcurrencyLimitReached(TooManyRequests):
+    """``limit`` requests of this user are running."""
+
+    def __str__(self) -> str:
+        return f"Too many concurrent requests: {self.limit} are running, and the plan allows no more"
+
+
+class RateLimitReached(TooManyRequests):
+    """``limit`` requests of this user came within the last minute."""
+
+    def __str__(self) -> str:
+        return f"Rate limit exceeded: {self.limit} requests per minute"
+
+
+class SourceRejected(RayscribeError):
+    """A URL could not be fetched. Messages name the host at most: a URL may carry credentials."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Cannot fetch the audio: {self.reason}"
+
+
+class SourceForbidden(SourceRejected):
+    """A scheme, host or address that this service does not fetch from."""
+
+
+class SourceUnreachable(SourceRejected):
+    """The name, the connection, the time limit, or a failure of the server (5xx)."""
+
+
+class SourceRefused(SourceRejected):
+    """The server answered that we may not have it, or that it is not there (4xx)."""
 
 
 class AudioRejected(RayscribeError):
