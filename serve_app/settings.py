@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deployments.recognition.engines import recognition_capabilities
+from serve_app.access.plans import UNLIMITED, Plan
 
 
 class _Section(BaseModel):
@@ -81,6 +82,87 @@ class DiarizationSettings(_Section):
     max_speakers: int = Field(20, ge=1, description="The largest num_speakers a request may ask for.")
 
 
+class StorageSettings(_Section):
+    """Where keys, the usage ledger, jobs and their audio are kept."""
+
+    folder: str | None = Field(
+        None, description="Holds the SQLite file and the audio of jobs; default: the user's data folder."
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL, postgresql+psycopg://…; default: SQLite in the folder. One node only."
+    )
+    audio_url: str | None = Field(None, description="s3://bucket/prefix for the audio of jobs; default: the folder.")
+
+
+class AccessSettings(_Section):
+    """Who may use the service."""
+
+    require_keys: bool = Field(False, description="Even on a loopback address: set it behind a proxy on the same host.")
+    local_plan: str = Field("local", description="Plan of the one user of a service that is open on loopback.")
+    default_plan: str = Field("default", description="Plan of a user made without one.")
+    plans: dict[str, Plan] = Field(
+        {"default": Plan(), "local": UNLIMITED}, description="Named limits and prices; a user has one of them."
+    )
+    billing: bool = Field(False, description="Charge wallets, and answer 402 when one is empty.")
+    key_cache_s: float = Field(5.0, ge=0, description="How long a revoked key may go on working.")
+    lease_ttl_s: float = Field(5.0, gt=0, description="A holder of leases that is silent so long is taken for dead.")
+    heartbeat_s: float = Field(1.0, gt=0, description="How often a holder of leases reports.")
+
+    @model_validator(mode="after")
+    def _names_known_plans(self) -> AccessSettings:
+        for name in (self.local_plan, self.default_plan):
+            if name not in self.plans:
+                raise ValueError(f"there is no plan {name!r} among {', '.join(sorted(self.plans))}")
+        if self.heartbeat_s * 3 > self.lease_ttl_s:
+            raise ValueError("lease_ttl_s must be at least three times heartbeat_s: one report may be lost")
+        return self
+
+
+class S3Settings(_Section):
+    """How s3:// URLs are read, and audio kept there. Credentials come from boto3's usual places."""
+
+    endpoint_url: str | None = Field(None, description="Of an S3-compatible server; default: AWS, or AWS_ENDPOINT_URL.")
+    region: str | None = Field(None, description="Default: boto3's.")
+    buckets: tuple[str, ...] | None = Field(
+        None,
+        description="Buckets that callers may name in an s3:// URL. Default: any while the service is open on "
+        "loopback, none where callers bring keys: they would read with the service's own credentials.",
+    )
+
+
+class SourceSettings(_Section):
+    """What may be fetched for a caller who sends a URL. Uploads' limits on bytes and seconds apply as well."""
+
+    allowed_hosts: tuple[str, ...] = Field((), description="Host names that may resolve to private addresses.")
+    allowed_networks: tuple[str, ...] = Field((), description="Private networks that may be fetched from, as CIDR.")
+    max_fetch_s: float = Field(120.0, gt=0, description="Time that one fetch may take.")
+    connect_timeout_s: float = Field(10.0, gt=0, description="Time to connect, and between two chunks.")
+    max_redirects: int = Field(5, ge=0, description="Each is checked like the first address.")
+    s3: S3Settings = S3Settings()
+
+
+class JobSettings(_Section):
+    """Work that outlives the request that brought it."""
+
+    concurrent_jobs: int = Field(2, ge=1, description="Jobs that one runner replica works on at once.")
+    lease_s: float = Field(15.0, gt=0, description="A runner that is silent so long loses its jobs to others.")
+    poll_interval_s: float = Field(1.0, gt=0, description="How often an idle runner looks for work.")
+    max_attempts: int = Field(3, ge=1, description="A job that has taken so many runners with it ends as failed.")
+    max_queued_per_user: int = Field(1000, ge=1, description="Jobs of one user that may wait.")
+    result_retention_s: float = Field(7 * 86400.0, gt=0, description="After it ended a job is forgotten so late.")
+    audio_retention_s: float = Field(0.0, ge=0, description="After its job ended the audio is deleted so late.")
+
+
+class WebhookSettings(_Section):
+    """How results are delivered."""
+
+    max_attempts: int = Field(10, ge=1, description="Then the delivery counts as failed; the job keeps its result.")
+    first_retry_s: float = Field(2.0, gt=0, description="Doubles with each attempt, with jitter.")
+    longest_retry_s: float = Field(3600.0, gt=0, description="Ceiling of the doubling.")
+    timeout_s: float = Field(15.0, gt=0, description="For one attempt, all of it.")
+    concurrent_deliveries: int = Field(8, ge=1, description="Attempts of one runner replica at once.")
+
+
 class Settings(_Section):
     """All of it."""
 
@@ -90,3 +172,8 @@ class Settings(_Section):
     language: LanguageSettings = LanguageSettings()
     recognition: RecognitionSettings = RecognitionSettings()
     diarization: DiarizationSettings = DiarizationSettings()
+    storage: StorageSettings = StorageSettings()
+    access: AccessSettings = AccessSettings()
+    sources: SourceSettings = SourceSettings()
+    jobs: JobSettings = JobSettings()
+    webhooks: WebhookSettings = WebhookSettings()
