@@ -26,6 +26,7 @@ class WarningCode(StrEnum):
     LOW_SNR_DROPPED = "low_snr_dropped"
     AUDIO_TRUNCATED = "audio_truncated"
     DEGENERATE_OUTPUT_DROPPED = "degenerate_output_dropped"
+    LLM_REFINEMENT_NOT_IN_PLAN = "llm_refinement_not_in_plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,32 @@ class LanguageSpan:
     probability: float
 
 
+class LanguageSource(StrEnum):
+    """How the language of a transcript came about."""
+
+    FAST_PATH = "fast_path"
+    LID_PER_SEGMENT = "lid_per_segment"
+    LONG_AUDIO_CHUNKED = "long_audio_chunked"
+    MIXED = "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageDetection:
+    """Among which languages the choice was, and how often the identifier was asked: never, where one was known."""
+
+    source: LanguageSource
+    candidates: tuple[str, ...]
+    lid_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class VocabularyTerm:
+    """A name or term that the recording may contain, and how readily a word that sounds like it becomes it."""
+
+    text: str
+    weight: float = 1.5
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word as recognised. ``original`` is what was heard where refinement replaced it."""
@@ -119,7 +146,10 @@ class SpeakerTurn:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of the transcript with one language and, after diarization, one speaker."""
+    """A stretch of the transcript with one language and, after diarization, one speaker.
+
+    ``chunk`` numbers the pieces in which a long recording was recognised; None where it was one.
+    """
 
     start_s: float
     end_s: float
@@ -127,6 +157,12 @@ class Segment:
     language: str
     words: tuple[Word, ...]
     speaker: str | None = None
+    chunk: int | None = None
+
+    @property
+    def confidence(self) -> float:
+        """Mean of the words'; 0 without words."""
+        return sum(word.confidence for word in self.words) / len(self.words) if self.words else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +183,20 @@ class SpeakerCount:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
-    """Everything a dialect can ask of the pipeline today. Language None means: find out."""
+    """Everything a dialect can ask of the pipeline today.
+
+    Language None means: find out, among ``candidates`` where there are any. ``max_duration_s`` is a dialect's own
+    limit, where it is lower than the service's.
+    """
 
     request_id: str
     language: str | None = None
+    candidates: tuple[str, ...] = ()
     punctuate: bool = True
     diarize: bool = False
     speaker_count: SpeakerCount = field(default_factory=SpeakerCount)
+    vocabulary: tuple[VocabularyTerm, ...] = ()
+    max_duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +212,7 @@ class RefinementTask:
     """What refinement may do to the text."""
 
     punctuate: bool = True
+    vocabulary: tuple[VocabularyTerm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +231,13 @@ class Transcript:
     snr_db: float | None
     warnings: tuple[TranscriptionWarning, ...]
     usage: Usage
+    detection: LanguageDetection = LanguageDetection(LanguageSource.FAST_PATH, (), 0)
+
+    @property
+    def confidence(self) -> float:
+        """Mean of the words'; 0 without words."""
+        words = self.words
+        return sum(word.confidence for word in words) / len(words) if words else 0.0
 
     @property
     def words(self) -> tuple[Word, ...]:

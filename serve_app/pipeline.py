@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+import bisect
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,6 +14,8 @@ import numpy.typing as npt
 
 from deployments.calls import Deadline, call, retried
 from deployments.contracts import (
+    LanguageDetection,
+    LanguageSource,
     LanguageSpan,
     RecognitionTask,
     RecognizedSpan,
@@ -25,10 +29,14 @@ from deployments.contracts import (
     TranscriptionWarning,
     Usage,
 )
+from deployments.recognition.engines import recognition_capabilities
 from serve_app.assembly import segments_of
 from serve_app.settings import Settings
 
 Result = TypeVar("Result")
+
+SegmentSink = Callable[[tuple[Segment, ...]], Awaitable[None]]
+"""Takes the next finished segments of a transcript."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +66,52 @@ class Pipeline:
         self._stages = stages
         self._settings = settings
 
-    async def transcribe(self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8]) -> Transcript:
+    async def transcribe(
+        self,
+        request: TranscriptionRequest,
+        audio: npt.NDArray[np.uint8],
+        on_segments: SegmentSink | None = None,
+    ) -> Transcript:
         """Transcribe the bytes of a file.
+
+        Args:
+            request: what is wanted.
+            audio: the file.
+            on_segments: gets the segments in order, as the recording's stretches are done, before the whole is.
 
         Raises:
             RayscribeError: see deployments.errors. Cancelling the call cancels what runs for it in every stage.
         """
         deadline = Deadline(self._settings.limits.request_timeout_s)
-        opened = await retried(lambda: self._open(audio, deadline))
+        opened = await retried(lambda: self._open(request, audio, deadline))
         if not opened.speech.regions:
             return _without_speech(request, opened.speech)
-        turns, spans = await _together(
-            self._turns(request, opened, deadline), self._recognized(request, opened, deadline)
-        )
-        segments = segments_of(spans, turns)
-        if segments:
-            segments = await self._refined(request, segments, deadline)
-        return _transcript(request, opened.speech, spans, turns, segments)
+        detection, labelled = await self._languages(request, opened, deadline)
+        recognition = self._settings.recognition
+        groups = _groups(labelled, recognition.group_s if on_segments is None else recognition.stream_group_s)
+        heard: list[RecognizedSpan] = []
+        segments: list[Segment] = []
+        turns = asyncio.ensure_future(self._turns(request, opened, deadline))
 
-    async def _open(self, audio: npt.NDArray[np.uint8], deadline: Deadline) -> _Opened:
+        async def recognize() -> None:
+            async with contextlib.aclosing(self._recognized(groups, opened, deadline)) as done:
+                async for spans in done:
+                    heard.extend(spans)
+                    if on_segments is not None:
+                        refined = await self._refined(request, segments_of(spans, await turns), deadline)
+                        finished = _numbered(refined, groups)
+                        segments.extend(finished)
+                        await on_segments(finished)
+
+        await _together(turns, recognize())
+        if on_segments is None:
+            refined = await self._refined(request, segments_of(heard, await turns), deadline)
+            segments.extend(_numbered(refined, groups))
+        return _transcript(request, opened.speech, heard, await turns, tuple(segments), detection)
+
+    async def _open(self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8], deadline: Deadline) -> _Opened:
         """Decode and gate in one step: the waveform does not pass through here, so the gate sees its loss."""
-        waveform = self._stages.decoder.decode.remote(audio)
+        waveform = self._stages.decoder.decode.remote(audio, request.max_duration_s)
         try:
             speech = await call(self._stages.speech_gate.inspect, waveform, deadline=deadline)
             return _Opened(await waveform._to_object_ref(), speech)
@@ -97,11 +130,10 @@ class Pipeline:
         return turns
 
     async def _recognized(
-        self, request: TranscriptionRequest, opened: _Opened, deadline: Deadline
-    ) -> list[RecognizedSpan]:
-        labelled = await self._languages(request, opened, deadline)
-        recognition = self._settings.recognition
-        turn = asyncio.Semaphore(recognition.groups_in_flight)
+        self, groups: Sequence[tuple[LanguageSpan, ...]], opened: _Opened, deadline: Deadline
+    ) -> AsyncGenerator[tuple[RecognizedSpan, ...]]:
+        """What each group was recognised as, in order; some are worked on ahead of the one that is waited for."""
+        turn = asyncio.Semaphore(self._settings.recognition.groups_in_flight)
 
         async def recognize(group: tuple[LanguageSpan, ...]) -> tuple[RecognizedSpan, ...]:
             async with turn:
@@ -116,37 +148,51 @@ class Pipeline:
                 )
                 return spans
 
-        recognized = await _together(*(recognize(group) for group in _groups(labelled, recognition.group_s)))
-        return [span for group in recognized for span in group]
+        async with _cancelled_at_the_end([asyncio.ensure_future(recognize(group)) for group in groups]) as tasks:
+            for task in tasks:
+                yield await task
 
     async def _languages(
         self, request: TranscriptionRequest, opened: _Opened, deadline: Deadline
-    ) -> tuple[LanguageSpan, ...]:
-        """The language of each speech region; a known one needs no model."""
+    ) -> tuple[LanguageDetection, tuple[LanguageSpan, ...]]:
+        """The language of each speech region; a known one, or the only one there is, needs no model."""
         regions = opened.speech.regions
-        if request.language is not None:
-            return tuple(LanguageSpan(region, request.language, 1.0) for region in regions)
+        known = recognition_capabilities(self._settings.recognition.engine).languages
+        candidates = (request.language,) if request.language else request.candidates or tuple(sorted(known))
+        if len(candidates) == 1:
+            detection = LanguageDetection(LanguageSource.FAST_PATH, candidates, 0)
+            return detection, tuple(LanguageSpan(region, candidates[0], 1.0) for region in regions)
         identified: tuple[LanguageSpan, ...] = await retried(
-            lambda: call(self._stages.language_identifier.identify, opened.waveform, regions, deadline=deadline)
+            lambda: call(
+                self._stages.language_identifier.identify, opened.waveform, regions, candidates, deadline=deadline
+            )
         )
-        return tuple(_label(region, identified) for region in regions)
+        detection = LanguageDetection(LanguageSource.LID_PER_SEGMENT, candidates, 1)
+        return detection, tuple(_label(region, identified) for region in regions)
 
     async def _refined(
         self, request: TranscriptionRequest, segments: tuple[Segment, ...], deadline: Deadline
     ) -> tuple[Segment, ...]:
+        if not segments:
+            return ()
+        task = RefinementTask(punctuate=request.punctuate, vocabulary=request.vocabulary)
         refined: tuple[Segment, ...] = await retried(
-            lambda: call(
-                self._stages.refiner.refine, segments, RefinementTask(punctuate=request.punctuate), deadline=deadline
-            )
+            lambda: call(self._stages.refiner.refine, segments, task, deadline=deadline)
         )
         return refined
 
 
 async def _together(*work: Awaitable[Any]) -> list[Any]:
     """Results in order; when one fails, the others are cancelled before its error goes on."""
-    tasks = [asyncio.ensure_future(piece) for piece in work]
-    try:
+    async with _cancelled_at_the_end([asyncio.ensure_future(piece) for piece in work]) as tasks:
         return await asyncio.gather(*tasks)
+
+
+@contextlib.asynccontextmanager
+async def _cancelled_at_the_end(tasks: list[asyncio.Future[Result]]) -> AsyncGenerator[list[asyncio.Future[Result]]]:
+    """No task outlives the context, however it ends."""
+    try:
+        yield tasks
     finally:
         for task in tasks:
             task.cancel()
@@ -162,6 +208,14 @@ def _groups(spans: Sequence[LanguageSpan], group_s: float) -> list[tuple[Languag
         else:
             groups.append([span])
     return [tuple(group) for group in groups]
+
+
+def _numbered(segments: Sequence[Segment], groups: Sequence[tuple[LanguageSpan, ...]]) -> tuple[Segment, ...]:
+    """Segments that say in which group they were recognised, where there is more than one."""
+    if len(groups) == 1:
+        return tuple(segments)
+    starts_s = [group[0].span.start_s for group in groups[1:]]
+    return tuple(replace(segment, chunk=bisect.bisect_right(starts_s, segment.start_s)) for segment in segments)
 
 
 def _label(region: TimeSpan, identified: Sequence[LanguageSpan]) -> LanguageSpan:
@@ -194,6 +248,7 @@ def _transcript(
     spans: Sequence[RecognizedSpan],
     turns: tuple[SpeakerTurn, ...],
     segments: tuple[Segment, ...],
+    detection: LanguageDetection,
 ) -> Transcript:
     return Transcript(
         request_id=request.request_id,
@@ -205,6 +260,7 @@ def _transcript(
         snr_db=speech.snr_db,
         warnings=_distinct([*speech.warnings, *(warning for span in spans for warning in span.warnings)]),
         usage=Usage(billable_s=speech.duration_s),
+        detection=detection,
     )
 
 

@@ -62,6 +62,7 @@ class RecognitionSettings(_Section):
         None, gt=0, description="Longest window; default: the engine's best (docs/benchmarks.md)."
     )
     group_s: float = Field(600.0, gt=0, description="Audio of one request sent to one replica at once.")
+    stream_group_s: float = Field(30.0, gt=0, description="The same for a request that wants text as it comes.")
     groups_in_flight: int = Field(
         2, ge=1, description="Groups of one request at once; more would take more than a fair share."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,9 +17,12 @@ class Decoder:
     """Turns the bytes of a file into a waveform; one file at a time in each replica, so it scales by processes."""
 
     def __init__(self, limits: DecodeLimits) -> None:
-        self._engine = PyAvDecoder(limits)
+        self._limits = limits
         self._threads = EngineThreads(1)
 
-    async def decode(self, data: npt.NDArray[np.uint8]) -> Waveform:
-        """See PyAvDecoder.decode."""
-        return await self._threads.run(lambda should_stop: self._engine.decode(data, should_stop))
+    async def decode(self, data: npt.NDArray[np.uint8], max_duration_s: float | None = None) -> Waveform:
+        """See PyAvDecoder.decode; a caller may lower the limit on seconds, not raise it."""
+        limits = self._limits
+        if max_duration_s is not None:
+            limits = replace(limits, max_duration_s=min(max_duration_s, limits.max_duration_s))
+        return await self._threads.run(lambda should_stop: PyAvDecoder(limits).decode(data, should_stop))

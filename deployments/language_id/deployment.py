@@ -34,8 +34,11 @@ class LanguageIdentifier:
         self._identifier = Identifier(_ENGINES[config.engine](config.languages), config.smoothing)
         self._threads = EngineThreads(1)
 
-    async def identify(self, waveform: Waveform, regions: tuple[TimeSpan, ...]) -> tuple[LanguageSpan, ...]:
-        """See Identifier.identify."""
+    async def identify(
+        self, waveform: Waveform, regions: tuple[TimeSpan, ...], candidates: tuple[str, ...]
+    ) -> tuple[LanguageSpan, ...]:
+        """See Identifier.identify; without candidates the choice is among all that the engine knows."""
+        narrowed = frozenset(candidates) or None
         return await self._threads.run(
-            lambda should_stop: self._identifier.identify(waveform.samples, regions, should_stop)
+            lambda should_stop: self._identifier.identify(waveform.samples, regions, should_stop, narrowed)
         )

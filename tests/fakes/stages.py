@@ -92,13 +92,15 @@ class FakeGraph:
             self.refiner,
         )
 
-    async def _decode(self, data: Any) -> str:
+    async def _decode(self, data: Any, max_duration_s: float | None = None) -> str:
         return f"waveform of {len(data)} bytes"
 
     async def _inspect(self, waveform: Any) -> SpeechMap:
         return self.speech
 
-    async def _identify(self, waveform: Any, regions: tuple[TimeSpan, ...]) -> tuple[LanguageSpan, ...]:
+    async def _identify(
+        self, waveform: Any, regions: tuple[TimeSpan, ...], candidates: tuple[str, ...]
+    ) -> tuple[LanguageSpan, ...]:
         return tuple(LanguageSpan(region, "en", 0.9) for region in regions)
 
     async def _recognize(

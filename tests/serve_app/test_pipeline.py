@@ -60,8 +60,10 @@ async def test_a_known_language_needs_no_identification() -> None:
 
 async def test_an_unknown_language_is_identified_for_every_region() -> None:
     graph = FakeGraph()
-    transcript = await pipeline(graph).transcribe(TranscriptionRequest("req_1"), AUDIO)
+    request = TranscriptionRequest("req_1", candidates=("de", "en"))
+    transcript = await pipeline(graph).transcribe(request, AUDIO)
     assert len(graph.language_identifier.identify.calls) == 1
+    assert transcript.detection.lid_calls == 1
     assert transcript.language == "en"
 
 
