@@ -1,12 +1,13 @@
-"""Holds a request against what the profile's engines can do, before any work is done."""
+"""Holds a request against what the profile's engines and the caller's plan can do, before any work is done."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from deployments.contracts import TranscriptionRequest
-from deployments.errors import InvalidParameter, UnsupportedParameter
+from deployments.errors import FeatureNotInPlan, InvalidParameter, UnsupportedParameter
 from deployments.recognition.engines import recognition_capabilities
+from serve_app.access.plans import Feature, Plan
 from serve_app.settings import Settings
 
 
@@ -16,23 +17,21 @@ class ParameterNames:
 
     language: str
     speaker_count: str
+    diarize: str = "diarize"
+    candidates: str = "languages"
 
 
-def check_request(request: TranscriptionRequest, settings: Settings, names: ParameterNames) -> None:
+def check_request(request: TranscriptionRequest, plan: Plan, settings: Settings, names: ParameterNames) -> None:
     """Refuse what cannot be honoured.
 
     Raises:
         UnsupportedParameter: the profile's engines cannot do it.
         InvalidParameter: the request contradicts itself.
+        FeatureNotInPlan: others may ask for it.
     """
-    languages = recognition_capabilities(settings.recognition.engine).languages
-    if request.language is not None and request.language not in languages:
-        known = tuple(sorted(languages))
-        raise UnsupportedParameter(
-            names.language,
-            f"{request.language!r} is not spoken by the {settings.profile} profile; it knows {', '.join(known)}",
-            known,
-        )
+    if request.language is not None:
+        _check_languages((request.language,), settings, names.language)
+    _check_languages(request.candidates, settings, names.candidates)
     count = request.speaker_count
     if not request.diarize and (count.exact or count.minimum or count.maximum):
         raise InvalidParameter(names.speaker_count, "needs diarization to be on")
@@ -40,3 +39,14 @@ def check_request(request: TranscriptionRequest, settings: Settings, names: Para
     for number in (count.exact, count.minimum, count.maximum):
         if number is not None and not 1 <= number <= most:
             raise InvalidParameter(names.speaker_count, f"must be between 1 and {most}")
+    if request.diarize and Feature.DIARIZATION not in plan.features:
+        raise FeatureNotInPlan(Feature.DIARIZATION.value, names.diarize)
+
+
+def _check_languages(asked: tuple[str, ...], settings: Settings, name: str) -> None:
+    known = recognition_capabilities(settings.recognition.engine).languages
+    for language in asked:
+        if language not in known:
+            spoken = tuple(sorted(known))
+            reason = f"{language!r} is not spoken by the {settings.profile} profile; it knows {', '.join(spoken)}"
+            raise UnsupportedParameter(name, reason, spoken)

@@ -7,9 +7,9 @@ from ray import serve
 
 from serve_app import __version__
 from serve_app.admission import Admission
-from serve_app.dialects import smallest_selfhost
+from serve_app.dialects.registry import DIALECTS
 from serve_app.health import ServeHealth
-from serve_app.pipeline import Pipeline, StageHandles
+from serve_app.pipeline import StageHandles
 from serve_app.services import Services
 from serve_app.settings import Settings
 
@@ -22,7 +22,8 @@ def make_app(services: Services) -> FastAPI:
         summary="Self-hosted speech-to-text behind the wire APIs people already have clients for",
     )
     app.state.services = services
-    smallest_selfhost.install(app)
+    for dialect in DIALECTS:
+        app.include_router(dialect.router)
     return app
 
 
@@ -34,7 +35,6 @@ class Ingress:
         application = serve.get_replica_context().app_name
         self._services = Services(
             settings=settings,
-            pipeline=Pipeline(stages, settings),
             health=ServeHealth(application),
             admission=Admission(settings.limits.max_requests),
         )

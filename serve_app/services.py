@@ -10,17 +10,19 @@ import numpy as np
 import numpy.typing as npt
 from starlette.requests import Request
 
-from deployments.contracts import Transcript, TranscriptionRequest
+from serve_app.access.visit import Access
 from serve_app.admission import Admission
 from serve_app.health import HealthProbe
+from serve_app.jobs.contracts import JobDesk
 from serve_app.settings import Settings
+from serve_app.transcriptions import Transcriptions
 
 
-class Transcriber(Protocol):
-    """The pipeline, as the dialects see it."""
+class Fetcher(Protocol):
+    """Gets the audio that a URL names."""
 
-    async def transcribe(self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8]) -> Transcript:
-        """See Pipeline.transcribe."""
+    async def fetch(self, url: str, max_bytes: int | None = None) -> npt.NDArray[np.uint8]:
+        """See AudioFetcher.fetch."""
         ...
 
 
@@ -29,9 +31,12 @@ class Services:
     """One per ingress process, shared by all routes."""
 
     settings: Settings
-    pipeline: Transcriber
+    transcriptions: Transcriptions
     health: HealthProbe
     admission: Admission
+    access: Access
+    sources: Fetcher
+    jobs: JobDesk
     started_s: float = field(default_factory=time.monotonic)
 
 

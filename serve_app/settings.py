@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from deployments.recognition.engines import recognition_capabilities
 from serve_app.access.plans import UNLIMITED, Plan
 
+_MIB = 1024 * 1024
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -20,8 +22,13 @@ class _Section(BaseModel):
 class LimitSettings(_Section):
     """What a request may bring, and how long it may take."""
 
-    max_bytes: int = Field(100 * 1024 * 1024, gt=0, description="Size of an uploaded file.")
+    max_bytes: int = Field(250 * _MIB, gt=0, description="Size of a file, uploaded or fetched.")
+    dialect_max_bytes: dict[str, int] = Field(
+        {"smallest_selfhost": 100 * _MIB, "openai": 25 * _MIB, "sixtydb": 10 * _MIB},
+        description="Lower limits of single APIs, by default those that their vendors document.",
+    )
     max_duration_s: float = Field(7200.0, gt=0, description="Length of the decoded audio.")
+    dialect_max_duration_s: dict[str, float] = Field({"sixtydb": 3600.0}, description="The same for the length.")
     max_decode_s: float = Field(120.0, gt=0, description="Time that decoding one file may take.")
     max_requests: int = Field(
         64, gt=0, description="Requests one ingress replica holds at once, each with its upload in memory."
@@ -29,6 +36,14 @@ class LimitSettings(_Section):
     request_timeout_s: float = Field(
         1800.0, gt=0, description="Time for a whole request; two hours with speakers take minutes on a laptop."
     )
+
+    def max_bytes_in(self, dialect: str) -> int:
+        """The limit on a file that comes in through one API."""
+        return min(self.max_bytes, self.dialect_max_bytes.get(dialect, self.max_bytes))
+
+    def max_duration_s_in(self, dialect: str) -> float:
+        """The limit on the length of a recording that comes in through one API."""
+        return min(self.max_duration_s, self.dialect_max_duration_s.get(dialect, self.max_duration_s))
 
 
 class SpeechGateSettings(_Section):

@@ -1,4 +1,4 @@
-"""Reads a request's form, with the size cap enforced on every chunk as it comes in."""
+"""Reads a request's body, with the size cap enforced on every chunk as it comes in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +24,17 @@ _MAX_JSON_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UploadedForm:
-    """Text fields by name, and the audio part's bytes, uint8 [n]."""
+    """Text fields by name, the values of those that may be repeated, and the audio part's bytes, uint8 [n]."""
 
     fields: dict[str, str]
+    lists: dict[str, list[str]]
     audio: npt.NDArray[np.uint8] | None
 
 
-async def read_form(request: Request, audio_part: str, max_bytes: int) -> UploadedForm:
-    """Read a multipart form whose file is the part named audio_part.
+async def read_form(
+    request: Request, audio_part: str, max_bytes: int, list_fields: frozenset[str] = frozenset()
+) -> UploadedForm:
+    """Read a multipart form whose file is the part named audio_part. Fields in list_fields may come more than once.
 
     Raises:
         AudioTooLarge: by its declared length before anything is read, or by count while reading.
@@ -39,9 +43,7 @@ async def read_form(request: Request, audio_part: str, max_bytes: int) -> Upload
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise MissingParameter(audio_part)
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes + _FORM_OVERHEAD_BYTES:
-        raise AudioTooLarge(max_bytes)
+    _check_declared(request, max_bytes, _FORM_OVERHEAD_BYTES)
     parser = MultiPartParser(
         request.headers, _counted(request, max_bytes), max_files=2, max_fields=_MAX_FIELDS, max_part_size=64 * 1024
     )
@@ -50,16 +52,16 @@ async def read_form(request: Request, audio_part: str, max_bytes: int) -> Upload
     except MultiPartException as error:
         raise InvalidParameter("body", f"not a readable multipart form ({error.message})") from error
     try:
-        return await _read(form, audio_part, max_bytes)
+        return await _read(form, audio_part, max_bytes, list_fields)
     finally:
         await form.close()
 
 
-async def read_json_keys(request: Request) -> set[str]:
-    """Names in a JSON object.
+async def read_json(request: Request) -> dict[str, Any]:
+    """The JSON object in the body; an empty body is an empty object.
 
     Raises:
-        InvalidParameter: no valid JSON, or more of it than a request needs.
+        InvalidParameter: no valid JSON, no object, or more of it than a request needs.
     """
     content = b""
     async for chunk in request.stream():
@@ -67,10 +69,38 @@ async def read_json_keys(request: Request) -> set[str]:
         if len(content) > _MAX_JSON_BYTES:
             raise InvalidParameter("body", f"larger than {_MAX_JSON_BYTES} bytes")
     try:
-        body = json.loads(content)
-    except ValueError as error:
+        body = json.loads(content or b"{}")
+    except (ValueError, RecursionError) as error:
         raise InvalidParameter("body", "not valid JSON") from error
-    return set(body) if isinstance(body, dict) else set()
+    if not isinstance(body, dict):
+        raise InvalidParameter("body", "not a JSON object")
+    return body
+
+
+async def read_raw(request: Request, max_bytes: int) -> npt.NDArray[np.uint8]:
+    """The body itself, uint8 [n]; n may be 0.
+
+    Raises:
+        AudioTooLarge: by its declared length before anything is read, or by count while reading.
+    """
+    _check_declared(request, max_bytes)
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > max_bytes:
+            raise AudioTooLarge(max_bytes)
+    return np.frombuffer(content, np.uint8)
+
+
+def is_json(request: Request) -> bool:
+    """Whether the body says that it is JSON."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _check_declared(request: Request, max_bytes: int, overhead_bytes: int = 0) -> None:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes + overhead_bytes:
+        raise AudioTooLarge(max_bytes)
 
 
 async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
@@ -82,8 +112,9 @@ async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, No
         yield chunk
 
 
-async def _read(form: FormData, audio_part: str, max_bytes: int) -> UploadedForm:
+async def _read(form: FormData, audio_part: str, max_bytes: int, list_fields: frozenset[str]) -> UploadedForm:
     fields: dict[str, str] = {}
+    lists: dict[str, list[str]] = {}
     audio: npt.NDArray[np.uint8] | None = None
     for name, value in form.multi_items():
         if name in fields or (name == audio_part and audio is not None):
@@ -94,9 +125,11 @@ async def _read(form: FormData, audio_part: str, max_bytes: int) -> UploadedForm
             audio = await _bytes_of(value, max_bytes)
         elif name == audio_part:
             raise InvalidParameter(name, "must be sent as a file")
+        elif name in list_fields:
+            lists.setdefault(name, []).append(value)
         else:
             fields[name] = value
-    return UploadedForm(fields, audio)
+    return UploadedForm(fields, lists, audio)
 
 
 async def _bytes_of(file: UploadFile, max_bytes: int) -> npt.NDArray[np.uint8]:

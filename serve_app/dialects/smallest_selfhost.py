@@ -1,42 +1,40 @@
-"""Smallest self-host: ``POST /v1/listen`` with an uploaded file, and the health calls of its chart.
+"""Smallest self-host: ``POST /v1/listen``.
 
 Source: the vendor's self-host pages and Helm chart. Where they are silent, the choices are marked below.
 """
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+import numpy as np
+import numpy.typing as npt
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.contracts import Segment, SpeakerCount, Transcript, TranscriptionRequest, Word
-from deployments.errors import (
-    InvalidParameter,
-    InvalidRequest,
-    MissingParameter,
-    RayscribeError,
-    UnsupportedParameter,
-)
-from serve_app import __version__
+from deployments.errors import InvalidParameter, MissingParameter
 from serve_app.assembly import spoken_turns
 from serve_app.capabilities import ParameterNames, check_request
-from serve_app.dialects.smallest_selfhost_errors import ERROR_RESPONSES, error_response
+from serve_app.dialects.dialect import Dialect, visiting
+from serve_app.dialects.errors import route_class
+from serve_app.dialects.smallest_selfhost_errors import ERROR_RESPONSES, error_body
+from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
 from serve_app.services import Services, services_of
-from serve_app.uploads import read_form, read_json_keys
+from serve_app.uploads import is_json, read_form, read_json
 
+NAME = "smallest_selfhost"
 AUDIO_PART = "audio"
 _NAMES = ParameterNames(language="language", speaker_count="num_speakers")
 _MARKS = ".,!?;:…"
 
-router = APIRouter(tags=["Smallest self-host"])
+router = APIRouter(tags=["Smallest self-host"], route_class=route_class(error_body))
 
 
 class ListenOptions(BaseModel):
-    """The form fields beside the file."""
+    """The fields of the JSON body, or of the form beside the file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,6 +43,12 @@ class ListenOptions(BaseModel):
     diarize: bool = Field(False, description="Tell speakers apart and answer with `speakers`.")
     num_speakers: int | None = Field(None, description="How many people speak, where known; needs `diarize`.")
     timestamps: bool = Field(False, description="Answer with `words` and their times.")
+    url: str | None = Field(
+        None, description="http, https or s3; instead of a file.", examples=["https://example.com/call.wav"]
+    )
+    callback_url: str | None = Field(
+        None, description="Answer with a job at once, and send its result here.", examples=["https://example.com/hook"]
+    )
 
     def to_request(self, request_id: str) -> TranscriptionRequest:
         """What the pipeline is asked."""
@@ -96,20 +100,28 @@ class ListenAnswer(BaseModel):
     warnings: list[ListenWarning] | None = None
 
 
+class ListenAccepted(BaseModel):
+    """The answer of a call with `callback_url`: the job and its audio are stored."""
+
+    job_id: str = Field(examples=["job_0a1b2c3d4e5f"])
+    status: str = Field(examples=["processing"])
+
+
+_OPTIONS_SCHEMA = ListenOptions.model_json_schema()["properties"]
 _LISTEN_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
+            "application/json": {"schema": {"type": "object", "required": ["url"], "properties": _OPTIONS_SCHEMA}},
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": [AUDIO_PART],
                     "properties": {
                         AUDIO_PART: {"type": "string", "format": "binary", "description": "The recording."},
-                        **ListenOptions.model_json_schema()["properties"],
+                        **_OPTIONS_SCHEMA,
                     },
                 }
-            }
+            },
         },
     }
 }
@@ -117,55 +129,54 @@ _LISTEN_BODY: dict[str, Any] = {
 
 @router.post(
     "/v1/listen",
-    response_model=ListenAnswer,
+    response_model=ListenAnswer | ListenAccepted,
     responses=ERROR_RESPONSES,
     openapi_extra=_LISTEN_BODY,
-    summary="Transcribe an uploaded recording",
+    summary="Transcribe a recording",
 )
 async def listen(request: Request, services: Annotated[Services, Depends(services_of)]) -> JSONResponse:
-    """Decode, gate, recognise and, on request, diarize one recording."""
-    with services.admission.admitted():
-        options, transcript = await _transcribed(request, services)
-    return JSONResponse(to_answer(transcript, options).model_dump(exclude_unset=True))
+    """Decode, gate, recognise and, on request, diarize one recording: an upload, or one that is fetched.
+
+    With `callback_url` the answer is a job, and the result is sent there.
+    """
+    async with visiting(request, services, NAME) as visit:
+        options, audio = await _read(request, services)
+        transcription = options.to_request(f"req_{uuid.uuid4().hex}")
+        check_request(transcription, visit.plan, services.settings, _NAMES)
+        if audio is None:
+            audio = await _fetched(options, services)
+        if options.callback_url is None:
+            transcript = await services.transcriptions.run(visit, transcription, audio)
+            answer: ListenAnswer | ListenAccepted = to_answer(transcript, options)
+        else:
+            presentation = options.model_dump_json(exclude={"url", "callback_url"})
+            order = JobOrder(NAME, transcription, presentation, Callback(options.callback_url))
+            answer = ListenAccepted(job_id=(await services.jobs.accept(visit, order, audio)).id, status="processing")
+    return JSONResponse(answer.model_dump(exclude_unset=True))
 
 
-async def _transcribed(request: Request, services: Services) -> tuple[ListenOptions, Transcript]:
-    if request.headers.get("content-type", "").lower().startswith("application/json"):
-        raise _url_source(await read_json_keys(request))
-    form = await read_form(request, AUDIO_PART, services.settings.limits.max_bytes)
-    options = _options(form.fields, has_audio=form.audio is not None)
-    if form.audio is None:
-        raise MissingParameter(AUDIO_PART)
-    transcription = options.to_request(f"req_{uuid.uuid4().hex}")
-    check_request(transcription, services.settings, _NAMES)
-    return options, await services.pipeline.transcribe(transcription, form.audio)
-
-
-def _options(fields: dict[str, str], *, has_audio: bool) -> ListenOptions:
-    if "url" in fields and has_audio:
+async def _read(request: Request, services: Services) -> tuple[ListenOptions, npt.NDArray[np.uint8] | None]:
+    if is_json(request):
+        options = ListenOptions.model_validate(await read_json(request))
+        audio = None
+    else:
+        form = await read_form(request, AUDIO_PART, services.settings.limits.max_bytes_in(NAME))
+        options = ListenOptions.model_validate(form.fields)
+        audio = form.audio
+    if options.url is not None and audio is not None:
         raise InvalidParameter("url", "cannot be given together with audio")
-    for name in ("url", "callback_url"):
-        if name in fields:
-            raise UnsupportedParameter(name, "this release takes uploads and answers at once")
-    try:
-        return ListenOptions.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        reason = "is not a parameter of this call" if first["type"] == "extra_forbidden" else first["msg"]
-        raise InvalidParameter(name, reason) from None
+    if options.url is None and audio is None:
+        raise MissingParameter(AUDIO_PART)
+    return options, audio
 
 
-def _url_source(keys: set[str]) -> InvalidRequest:
-    if "url" in keys:
-        return UnsupportedParameter("url", "this release takes uploads: send the file as the multipart part 'audio'")
-    return MissingParameter(AUDIO_PART)
+async def _fetched(options: ListenOptions, services: Services) -> npt.NDArray[np.uint8]:
+    return await services.sources.fetch(options.url or "", services.settings.limits.max_bytes_in(NAME))
 
 
 def to_answer(transcript: Transcript, options: ListenOptions) -> ListenAnswer:
     """The neutral transcript in the vendor's words; parts that were not asked for stay unset."""
     words = transcript.words
-    confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
     parts: dict[str, Any] = {}
     if options.timestamps:
         parts["words"] = [entry for word in words for entry in _word_entries(word, options)]
@@ -178,7 +189,7 @@ def to_answer(transcript: Transcript, options: ListenOptions) -> ListenAnswer:
     return ListenAnswer(
         request_id=transcript.request_id,
         text=transcript.text,
-        confidence=round(confidence, 4),
+        confidence=round(transcript.confidence, 4),
         duration=round(transcript.duration_s, 3),
         language=transcript.language,
         **parts,
@@ -202,48 +213,18 @@ def _word_entries(word: Word, options: ListenOptions) -> list[ListenWord]:
     return entries
 
 
-@router.get("/health", summary="Can the service take work?")
-async def health(
-    services: Annotated[Services, Depends(services_of)],
-    detailed: Annotated[bool, Query(description="Name every stage.")] = False,
-) -> JSONResponse:
-    """200 while every stage has a running replica, 503 with the reason otherwise."""
-    try:
-        missing = (stages := await services.health()).missing
-    except TimeoutError:
-        return JSONResponse({"status": "unhealthy", "reason": "The controller does not answer"}, status_code=503)
-    body: dict[str, Any] = {"status": "unhealthy" if missing or not stages.running else "healthy"}
-    if "Recognizer" in missing:
-        body["reason"] = "No ASR workers available"
-    elif missing:
-        body["reason"] = f"No workers available for: {', '.join(missing)}"
-    if detailed:
-        body["components"] = {name: "healthy" if replicas else "unhealthy" for name, replicas in stages.running.items()}
-        body["uptime_seconds"] = round(time.monotonic() - services.started_s, 1)
-        body["version"] = __version__
-        body["profile"] = services.settings.profile
-    return JSONResponse(body, status_code=200 if body["status"] == "healthy" else 503)
+class _Callbacks:
+    """``{"job_id", "status", "result"}``: the vendor shows ``text`` and ``confidence``; this is the whole answer."""
+
+    def completed(self, job: Job, transcript: Transcript) -> dict[str, Any]:
+        """See CallbackForm."""
+        options = ListenOptions.model_validate_json(job.order.presentation)
+        result = to_answer(transcript, options).model_dump(exclude_unset=True)
+        return {"job_id": job.id, "status": "completed", "result": result}
+
+    def failed(self, job: Job, failure: JobFailure) -> dict[str, Any]:
+        """See CallbackForm."""
+        return {"job_id": job.id, "status": "failed", "error": failure.message}
 
 
-@router.get("/api/v1/health", include_in_schema=False)
-async def chart_health() -> JSONResponse:
-    """What the vendor's chart probes: this process answers."""
-    return JSONResponse({"status": "healthy"})
-
-
-@router.get("/healthz", summary="Readiness")
-async def healthz(services: Annotated[Services, Depends(services_of)]) -> JSONResponse:
-    """``{"ready": true}`` once every stage has a running replica."""
-    try:
-        stages = await services.health()
-        ready = bool(stages.running) and not stages.missing
-    except TimeoutError:
-        ready = False
-    return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
-
-
-def install(app: FastAPI) -> None:
-    """Add this dialect's routes and its form of our errors."""
-    app.include_router(router)
-    app.add_exception_handler(Exception, error_response)
-    app.add_exception_handler(RayscribeError, error_response)
+DIALECT = Dialect(NAME, router, _Callbacks())

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from typing import Any
 
-from fastapi import Request
-from fastapi.responses import JSONResponse
-
 from deployments.errors import (
+    AccessDenied,
+    AudioRejected,
     AudioTooLarge,
     AudioTooLong,
+    ConcurrencyLimitReached,
+    FeatureNotInPlan,
+    InsufficientCredits,
     InvalidParameter,
     MissingParameter,
+    NotFound,
+    QuotaExceeded,
+    RateLimitReached,
     ServiceUnavailable,
+    SourceForbidden,
+    SourceRefused,
+    SourceRejected,
+    SourceUnreachable,
+    TooManyRequests,
+    Unauthenticated,
     UnsupportedAudio,
     UnsupportedParameter,
 )
-
-_log = logging.getLogger("ray.serve")
+from serve_app.dialects.errors import documented, retry_after_s
 
 # The vendor's list; ours is longer, and found by content.
 SUPPORTED_FORMATS = ["wav", "mp3", "flac", "ogg", "m4a", "aac", "webm", "mp4", "aiff"]
 
 
-def _body(error: Exception) -> tuple[int, dict[str, Any]]:
+_SOURCE_CODES: dict[type[SourceRejected], str] = {
+    SourceForbidden: "URL_NOT_ALLOWED",
+    SourceRefused: "URL_FETCH_REFUSED",
+    SourceUnreachable: "URL_FETCH_FAILED",
+}
+
+
+def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
+    """Status and body of an error."""
     match error:
         case MissingParameter():
             # An upload is one way to give the audio, and the vendor's words name both.
@@ -36,12 +52,36 @@ def _body(error: Exception) -> tuple[int, dict[str, Any]]:
             return 400, {"error": str(error), "code": "INVALID_PARAMETER", "parameter": error.parameter, **listed}
         case InvalidParameter():
             return 400, {"error": str(error), "code": "INVALID_PARAMETER", "parameter": error.parameter}
-        case UnsupportedAudio():
-            return 415, {
-                "error": f"Unsupported audio format: {error.reason}",
-                "code": "UNSUPPORTED_FORMAT",
-                "supported_formats": SUPPORTED_FORMATS,
-            }
+        case SourceRejected():
+            return 400, {"error": str(error), "code": _SOURCE_CODES[type(error)]}
+        case AccessDenied():
+            return _access_denied(error)
+        case AudioRejected():
+            return _audio_rejected(error)
+        case NotFound():
+            return 404, {"error": str(error), "code": "NOT_FOUND"}
+        case TooManyRequests():
+            return 429, {"error": str(error), "code": "RATE_LIMIT_EXCEEDED", "retry_after": retry_after_s(error)}
+        case ServiceUnavailable():
+            return 503, {"error": str(error), "code": "SERVICE_UNAVAILABLE", "retry_after": retry_after_s(error)}
+        case _:
+            return 500, {"error": "Internal error", "code": "INTERNAL_ERROR"}
+
+
+def _access_denied(error: AccessDenied) -> tuple[int, dict[str, Any]]:
+    match error:
+        case Unauthenticated():
+            return 401, {"error": "Invalid license key", "code": "INVALID_LICENSE"}
+        case QuotaExceeded():
+            return 403, {"error": str(error), "code": "QUOTA_EXCEEDED", "retry_after": retry_after_s(error)}
+        case FeatureNotInPlan():
+            return 403, {"error": str(error), "code": "FEATURE_NOT_IN_PLAN", "parameter": error.parameter}
+        case _:
+            return 402, {"error": str(error), "code": "INSUFFICIENT_CREDITS"}
+
+
+def _audio_rejected(error: AudioRejected) -> tuple[int, dict[str, Any]]:
+    match error:
         case AudioTooLarge():
             return 422, {
                 "error": "Audio file too large",
@@ -49,41 +89,30 @@ def _body(error: Exception) -> tuple[int, dict[str, Any]]:
                 "max_size_mb": error.max_bytes // (1024 * 1024),
             }
         case AudioTooLong():
-            return 422, {
-                "error": str(error),
-                "code": "AUDIO_TOO_LONG",
-                "max_duration_seconds": error.max_duration_s,
-            }
-        case ServiceUnavailable():
-            return 503, {
-                "error": str(error),
-                "code": "SERVICE_UNAVAILABLE",
-                "retry_after": math.ceil(error.retry_after_s),
-            }
+            return 422, {"error": str(error), "code": "AUDIO_TOO_LONG", "max_duration_seconds": error.max_duration_s}
         case _:
-            return 500, {"error": "Internal error", "code": "INTERNAL_ERROR"}
+            return 415, {"error": str(error), "code": "UNSUPPORTED_FORMAT", "supported_formats": SUPPORTED_FORMATS}
 
 
-async def error_response(_: Request, error: Exception) -> JSONResponse:
-    """Exception handler for the whole app."""
-    status, body = _body(error)
-    if status == 500:
-        _log.error("request failed", exc_info=error)
-    # Where the body was not read to its end, the connection cannot be used again.
-    headers = {} if status == 500 else {"connection": "close"}
-    if "retry_after" in body:
-        headers["retry-after"] = str(body["retry_after"])
-    return JSONResponse(body, status_code=status, headers=headers)
+_MIB = 1024 * 1024
 
-
-_EXAMPLES: dict[int, tuple[str, Exception]] = {
-    400: ("A parameter is missing, wrong, or cannot be honoured", MissingParameter("audio")),
-    415: ("No audio that can be decoded", UnsupportedAudio("no audio was found")),
-    422: ("Too large or too long", AudioTooLarge(100 * 1024 * 1024)),
-    503: ("Try again later", ServiceUnavailable("No ASR workers available", 30)),
-}
-
-ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {"application/json": {"example": _body(error)[1]}}}
-    for status, (text, error) in _EXAMPLES.items()
-}
+ERROR_RESPONSES = documented(
+    error_body,
+    {
+        "A parameter is missing": MissingParameter("audio"),
+        "A parameter is wrong": InvalidParameter("diarize", "not true or false"),
+        "The engines of this profile cannot do it": UnsupportedParameter("language", "'xx' is not spoken", ("en",)),
+        "The URL cannot be fetched": SourceUnreachable("example.com does not answer"),
+        "No key, or not a good one": Unauthenticated(False),
+        "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
+        "Today's audio is used up": QuotaExceeded(100, 3600),
+        "The wallet is empty": InsufficientCredits(),
+        "No audio that can be decoded": UnsupportedAudio("no audio was found"),
+        "Too large": AudioTooLarge(100 * _MIB),
+        "Too long": AudioTooLong(7200),
+        "Too many requests at once": ConcurrencyLimitReached(10, 1),
+        "Too many requests per minute": RateLimitReached(60, 12),
+        "Not our fault, nor yours": RuntimeError(),
+        "Try again later": ServiceUnavailable("No ASR workers available", 30),
+    },
+)

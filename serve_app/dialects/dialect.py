@@ -1,0 +1,55 @@
+"""What a wire API is made of: routes, and the form of its webhooks where it has any."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fastapi import APIRouter
+from starlette.requests import Request
+
+from deployments.contracts import Transcript
+from serve_app.access.credentials import credential_of
+from serve_app.access.visit import Visit
+from serve_app.jobs.contracts import Job, JobFailure
+from serve_app.services import Services
+
+
+class CallbackForm(Protocol):
+    """Writes what is sent to a webhook."""
+
+    def completed(self, job: Job, transcript: Transcript) -> dict[str, Any]:
+        """The body that carries a result."""
+        ...
+
+    def failed(self, job: Job, failure: JobFailure) -> dict[str, Any]:
+        """The body that carries a failure."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One wire API; ``name`` is what leases, the ledger and jobs know it by."""
+
+    name: str
+    router: APIRouter
+    callbacks: CallbackForm | None = None
+
+
+@contextlib.asynccontextmanager
+async def visiting(request: Request, services: Services, dialect: str) -> AsyncIterator[Visit]:
+    """Admit a request before its body is read; it holds its lease while the context is open.
+
+    The context must end before the answer is sent: a client that sends its next request on the answer would
+    find its own last one in the way.
+
+    Raises:
+        Overloaded: this process holds as many requests as it may.
+        AccessDenied, TooManyRequests, ServiceUnavailable: see Access.admitted.
+    """
+    with services.admission.admitted():
+        async with services.access.admitted(credential_of(request.headers), dialect) as visit:
+            request.state.visit = visit
+            yield visit

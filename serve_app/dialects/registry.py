@@ -1,0 +1,15 @@
+"""All wire APIs that the service answers. Another one is a module of this folder and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from serve_app.dialects import health, smallest_selfhost
+from serve_app.dialects.dialect import CallbackForm, Dialect
+
+DIALECTS: tuple[Dialect, ...] = (smallest_selfhost.DIALECT, health.DIALECT)
+
+CALLBACK_FORMS: Mapping[str, CallbackForm] = {
+    dialect.name: dialect.callbacks for dialect in DIALECTS if dialect.callbacks is not None
+}
+"""Who writes the webhooks of a job, by the name of the dialect that it came in through."""
