@@ -4,7 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fakes.databases import (
+    database,
+    database_url,
+    empty_database_url,
+    migrated_file,
+    migrated_template,
+    postgres,
+)
 from tests.fakes.listen_server import ListenServer, running_listen_server
+
+__all__ = ["database", "database_url", "empty_database_url", "migrated_file", "migrated_template", "postgres"]
 
 
 @pytest.fixture

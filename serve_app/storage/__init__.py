@@ -1,0 +1,1 @@
+"""What outlives a process: one SQL database, SQLite or PostgreSQL, and a folder."""

@@ -1,0 +1,266 @@
+"""The database: transactions on SQLite or PostgreSQL, and the schema they need."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from deployments.errors import EngineUnavailable, ServiceUnavailable
+
+_logger = logging.getLogger(__name__)
+
+_CONNECTIONS = 5
+_MORE_CONNECTIONS_UNDER_LOAD = 5
+_MIGRATION_LOCK = 0x5261795363726962
+"""Any number that nobody else takes an advisory lock on: "RayScrib" in ASCII."""
+_WAL_RETRY_S = 0.02
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_BUSY_SNAPSHOT)
+
+_POSTGRES_CONNECT_ARGS: dict[str, Any] = {
+    # Without these a server that vanished from the network would hold a request for as long as TCP likes: two hours.
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "tcp_user_timeout": 10_000,
+}
+
+
+class Database:
+    """One per process and event loop; owns the connections."""
+
+    def __init__(self, url: str, *, lock_timeout_s: float = 5.0) -> None:
+        """Connects when first used.
+
+        Args:
+            url: ``sqlite+aiosqlite:///path`` or ``postgresql+psycopg://…``.
+            lock_timeout_s: how long a transaction waits for others.
+
+        Raises:
+            ValueError: another kind of database, or one in memory, which no other process could see.
+            EngineUnavailable: the driver is not installed.
+        """
+        self._url = _checked(url)
+        self._lock_timeout_s = lock_timeout_s
+        self._engine = (_sqlite_engine if self.is_sqlite else _postgres_engine)(self._url, lock_timeout_s)
+        # SQLite lets one writer in at a time and lets the others poll. Those of this process queue here instead: in
+        # order, and without a thread each.
+        self._turn = asyncio.Lock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether everything is in one file, for the processes of one machine only."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, committed at the end unless an exception leaves the block. Do not nest.
+
+        On SQLite it holds the file's one write lock from the start (BEGIN IMMEDIATE), so what it reads stays true; on
+        PostgreSQL it must lock what it reads and relies on (``with_for_update``, which SQLite ignores).
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached, or is locked for too long.
+        """
+        async with self._errors_translated(), self._my_turn():
+            engine = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+            async with engine.begin() as connection:
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that only reads. It waits for nobody.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached.
+        """
+        async with self._errors_translated(), self._engine.connect() as connection:
+            yield connection
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version of the code; several processes may do it at once.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached, or is locked for too long.
+            EngineUnavailable: a newer version of the code has been here.
+        """
+        if self.is_sqlite:
+            await self._prepare_file()
+        config = _alembic_config()
+        scripts = ScriptDirectory.from_config(config)
+        async with self.reading() as connection:
+            revision = await connection.run_sync(_revision)
+        if revision == scripts.get_current_head():
+            return
+        if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+            raise EngineUnavailable(f"The database is of a newer Rayscribe (its schema: {revision}); update this one")
+        async with self.writing() as connection:
+            if not self.is_sqlite:
+                await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            # Alembic looks at the revision only now: another process may have been faster.
+            await connection.run_sync(_upgrade, config)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._engine.dispose()
+
+    @contextlib.asynccontextmanager
+    async def _my_turn(self) -> AsyncIterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        try:
+            await asyncio.wait_for(self._turn.acquire(), self._lock_timeout_s)
+        except TimeoutError:
+            raise _no_answer() from None
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextlib.asynccontextmanager
+    async def _errors_translated(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            if not _is_outage(error):
+                raise
+            _logger.warning("The database does not answer: %s", self._reason(error))
+            # `from None`: whoever logs the traceback shall not log what the driver knows about the connection.
+            raise _no_answer() from None
+
+    def _reason(self, error: SQLAlchemyError) -> str:
+        reason = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+        return reason.replace(str(self._url.password), "***") if self._url.password else reason
+
+    async def _prepare_file(self) -> None:
+        """Make the file, for this user alone, and turn its write-ahead log on, which it remembers.
+
+        With it readers and the writer do not wait for each other. SQLite refuses to switch while another process looks
+        at the file, and does not wait as it does elsewhere.
+        """
+        path = Path(str(self._url.database))
+        if not await asyncio.to_thread(path.exists):
+            with contextlib.suppress(OSError):  # What is wrong, connecting will say.
+                await asyncio.to_thread(path.touch, mode=0o600)
+        give_up_s = time.monotonic() + self._lock_timeout_s
+        async with self._errors_translated():
+            while True:
+                try:
+                    async with self._engine.execution_options(begin=None).connect() as connection:
+                        await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                        return
+                except OperationalError as error:
+                    is_busy = isinstance(error.orig, sqlite3.Error) and error.orig.sqlite_errorcode in _BUSY
+                    if not is_busy or time.monotonic() > give_up_s:
+                        raise
+                await asyncio.sleep(_WAL_RETRY_S)
+
+
+def _checked(url: str) -> URL:
+    parsed = make_url(url)
+    if parsed.drivername not in ("sqlite+aiosqlite", "postgresql+psycopg"):
+        raise ValueError(
+            f"database_url must start with sqlite+aiosqlite:/// or postgresql+psycopg://, not {parsed.drivername}:"
+        )
+    if parsed.get_backend_name() == "sqlite" and (parsed.database or ":memory:").startswith((":memory:", "file:")):
+        raise ValueError("a SQLite database must be a plain file: other processes have to find it")
+    return parsed
+
+
+def _sqlite_engine(url: URL, lock_timeout_s: float) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_size=_CONNECTIONS,
+        max_overflow=_MORE_CONNECTIONS_UNDER_LOAD,
+        pool_timeout=lock_timeout_s,
+        # isolation_level None: Python's own idea of when a transaction begins is not ours.
+        connect_args={"timeout": lock_timeout_s, "isolation_level": None},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_up(dbapi_connection: Any, _record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        # Accepted means stored: with NORMAL a power cut takes the last transactions along.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        statement = connection.get_execution_options().get("begin", "BEGIN")
+        if statement is not None:
+            connection.exec_driver_sql(statement)
+
+    return engine
+
+
+def _postgres_engine(url: URL, lock_timeout_s: float) -> AsyncEngine:
+    server_settings = {
+        "lock_timeout": f"{lock_timeout_s * 1000:.0f}",
+        # A holder of locks that went silent inside a transaction, as a machine does that lost its network.
+        "idle_in_transaction_session_timeout": "60000",
+    }
+    connect_args = {
+        **_POSTGRES_CONNECT_ARGS,
+        "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
+    }
+    try:
+        return create_async_engine(
+            url,
+            hide_parameters=True,
+            pool_size=_CONNECTIONS,
+            max_overflow=_MORE_CONNECTIONS_UNDER_LOAD,
+            pool_timeout=_POSTGRES_CONNECT_ARGS["connect_timeout"],
+            pool_pre_ping=True,
+            # What the URL says of these goes first.
+            connect_args={name: value for name, value in connect_args.items() if name not in url.query},
+        )
+    except ModuleNotFoundError as error:
+        raise EngineUnavailable("PostgreSQL needs psycopg: pip install 'rayscribe[postgres]'") from error
+
+
+def _is_outage(error: SQLAlchemyError) -> bool:
+    """Whether trying again later may help; the alternative is a mistake in a statement."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        # Among SQLite's operational errors this one is for statements it cannot make sense of.
+        return isinstance(error, OperationalError) and error.orig.sqlite_errorcode != sqlite3.SQLITE_ERROR
+    return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+
+
+def _no_answer() -> ServiceUnavailable:
+    return ServiceUnavailable("The database does not answer")
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _upgrade(connection: Connection, config: Config) -> None:
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

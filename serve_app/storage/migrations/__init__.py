@@ -1,0 +1,1 @@
+"""How the schema came about, for alembic; Database.migrate() runs it."""

@@ -1,0 +1,93 @@
+"""A PostgreSQL server for one test session, of the programs that the machine has."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+PROGRAMS = ("initdb", "pg_ctl", "psql")
+
+
+class PostgresServer:
+    """Listens on a Unix socket in its own folder, and nowhere else."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        # PostgreSQL refuses to run as root.
+        self._account = _unprivileged_account() if os.geteuid() == 0 else None
+
+    def start(self) -> None:
+        if self._account is not None:
+            os.chown(self._folder, self._account.pw_uid, self._account.pw_gid)
+        self._run(
+            "initdb", "--pgdata", self._data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"
+        )
+        # No fsync: nobody needs this data after a power cut.
+        options = f"-c listen_addresses='' -c unix_socket_directories='{self._folder}' -c fsync=off"
+        log = str(self._folder / "server.log")
+        self._run("pg_ctl", "start", "--wait", "--pgdata", self._data, "--log", log, "--options", options)
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "stop", "--wait", "--pgdata", self._data, "--mode=immediate")
+
+    def new_database(self, template: str = "template1") -> str:
+        """Make a database, and return its name."""
+        name = f"test_{next(self._numbers)}"
+        self._run("psql", "--host", str(self._folder), "--username=postgres", "--quiet", "--command",
+                  f"CREATE DATABASE {name} TEMPLATE {template}")  # fmt: skip
+        return name
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self._programs / program), *arguments],
+            check=True,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            user=None if self._account is None else self._account.pw_uid,
+            group=None if self._account is None else self._account.pw_gid,
+            extra_groups=None if self._account is None else [],
+        )
+
+
+def find_programs() -> Path | None:
+    """The folder of PostgreSQL's programs: on the PATH, or the newest where Debian keeps them."""
+    on_path = shutil.which("initdb")
+    folders = [Path(on_path).resolve().parent] if on_path else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    return next((path for path in folders if all((path / program).exists() for program in PROGRAMS)), None)
+
+
+@contextlib.contextmanager
+def running_postgres(programs: Path) -> Iterator[PostgresServer]:
+    # Not pytest's folder: that may be too long a name for a socket, and closed to the account of the server.
+    with tempfile.TemporaryDirectory(prefix="rayscribe-pg-") as folder:
+        server = PostgresServer(programs, Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _unprivileged_account() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise LookupError("neither postgres nor nobody is an account here, and PostgreSQL does not run as root")

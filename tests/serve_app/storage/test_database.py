@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from deployments.errors import EngineUnavailable, ServiceUnavailable
+from serve_app.storage.database import Database
+from serve_app.storage.tables import METADATA, USERS
+
+pytestmark = pytest.mark.unit
+
+
+def _user(name: str, balance_micros: int = 0) -> dict[str, object]:
+    return {
+        "id": f"user_{name}",
+        "name": name,
+        "plan": "default",
+        "balance_micros": balance_micros,
+        "webhook_secret": "whsec_",
+        "created_at_s": 0.0,
+    }
+
+
+async def _count(database: Database) -> int:
+    async with database.reading() as connection:
+        return (await connection.execute(select(func.count()).select_from(USERS))).scalar_one()
+
+
+async def test_a_transaction_is_stored_whole_or_not_at_all(database: Database) -> None:
+    async with database.writing() as connection:
+        await connection.execute(insert(USERS), _user("ann"))
+
+    async def fail_inside() -> None:
+        async with database.writing() as connection:
+            await connection.execute(insert(USERS), _user("bob"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail_inside()
+    assert await _count(database) == 1
+
+
+async def test_what_is_read_inside_a_transaction_stays_true(database: Database) -> None:
+    async with database.writing() as connection:
+        await connection.execute(insert(USERS), _user("ann"))
+
+    async def add_one() -> None:
+        async with database.writing() as connection:
+            balance = USERS.c.balance_micros
+            seen = (await connection.execute(select(balance).with_for_update())).scalar_one()
+            await asyncio.sleep(0)
+            await connection.execute(update(USERS).values(balance_micros=seen + 1))
+
+    await asyncio.gather(*(add_one() for _ in range(20)))
+    async with database.reading() as connection:
+        assert (await connection.execute(select(USERS.c.balance_micros))).scalar_one() == 20
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_holds_nothing(database: Database) -> None:
+    inside = asyncio.Event()
+
+    async def wait_inside() -> None:
+        async with database.writing() as connection:
+            await connection.execute(insert(USERS), _user("ann"))
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait_inside())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await _count(database) == 0
+    async with database.writing() as connection:
+        await connection.execute(insert(USERS), _user("ann"))
+
+
+async def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
+    async with database.writing() as connection:
+        await connection.execute(insert(USERS), _user("ann"))
+        assert await _count(database) == 0
+
+
+async def test_foreign_keys_and_constraints_hold(database: Database) -> None:
+    row = {"user_id": "nobody", "day": "2025-01-01", "requests": 1, "audio_s": 0, "billable_s": 0}
+    with pytest.raises(IntegrityError) as caught:
+        async with database.writing() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO usage_days (user_id, day, requests, audio_s, billable_s)"
+                    " VALUES (:user_id, :day, :requests, :audio_s, :billable_s)"
+                ),
+                row,
+            )
+    assert "2025-01-01" not in str(caught.value)
+
+
+async def test_a_mistake_in_a_statement_is_no_outage(database: Database) -> None:
+    with pytest.raises(SQLAlchemyError):
+        async with database.reading() as connection:
+            await connection.execute(text("SELECT * FROM no_such_table"))
+
+
+async def test_a_lock_that_is_held_too_long_is_an_outage(database_url: str) -> None:
+    first, second = Database(database_url), Database(database_url, lock_timeout_s=0.05)
+    try:
+        async with first.writing() as connection:
+            await connection.execute(insert(USERS), _user("ann"))
+            if second.is_sqlite:
+                for database in (second, second):
+                    with pytest.raises(ServiceUnavailable, match="The database does not answer"):
+                        async with database.writing():
+                            pass
+            else:
+                with pytest.raises(ServiceUnavailable, match="The database does not answer"):
+                    async with second.writing() as other:
+                        await other.execute(insert(USERS), _user("ann"))
+    finally:
+        await first.close()
+        await second.close()
+
+
+async def test_a_server_that_is_not_there_is_an_outage_that_tells_no_password(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    database = Database("postgresql+psycopg://someone:hunter2@127.0.0.1:1/rayscribe")
+    for transaction in (database.reading, database.writing):
+        with pytest.raises(ServiceUnavailable) as caught:
+            async with transaction():
+                pass
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__suppress_context__
+    with pytest.raises(ServiceUnavailable):
+        await database.migrate()
+    assert "onnection refused" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+async def test_a_file_that_cannot_be_made_is_an_outage(tmp_path: Path) -> None:
+    with pytest.raises(ServiceUnavailable):
+        await Database(f"sqlite+aiosqlite:///{tmp_path}/missing/test.db").migrate()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite+aiosqlite://",
+        "sqlite+aiosqlite:///:memory:",
+        "sqlite+aiosqlite:///file:x?mode=memory&uri=true",
+        "sqlite:///x.db",
+        "mysql+aiomysql://u:hunter2@h/d",
+    ],
+)
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="database") as caught:
+        Database(url)
+    assert "hunter2" not in str(caught.value)
+
+
+def _differences(connection: Connection) -> Any:
+    return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA)
+
+
+async def test_the_migrations_make_the_tables(database: Database) -> None:
+    async with database.reading() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+def test_several_processes_may_migrate_at_once(empty_database_url: str) -> None:
+    program = (
+        "import asyncio, sys; from serve_app.storage.database import Database;"
+        "database = Database(sys.argv[1]); sys.stdin.readline(); asyncio.run(database.migrate())"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program, empty_database_url], stdin=subprocess.PIPE) for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+
+    async def look() -> int:
+        database = Database(empty_database_url)
+        try:
+            return await _count(database)
+        finally:
+            await database.close()
+
+    assert asyncio.run(look()) == 0
+
+
+async def test_a_schema_of_a_newer_version_is_left_alone(database: Database) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(EngineUnavailable, match="newer Rayscribe"):
+        await database.migrate()
+
+
+async def test_the_sqlite_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "test.db"
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    await database.migrate()
+    async with database.reading() as connection:
+        settings = {
+            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous")
+        }
+    await database.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert settings == {"journal_mode": "wal", "synchronous": 2}
