@@ -1,0 +1,32 @@
+"""Names of languages for the answers that carry them, from the Unicode CLDR."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+
+_ENGLISH = Locale("en")
+
+
+@cache
+def language_name(code: str) -> str:
+    """The English name of an ISO 639 language, "Hindi" for "hi"; a code that is not known is its own name."""
+    return _ENGLISH.languages.get(_current(code)) or _ENGLISH.languages.get(code, code)
+
+
+@cache
+def native_name(code: str) -> str:
+    """What its speakers call a language, "हिन्दी" for "hi"; the English name where that is not known."""
+    try:
+        return Locale(_current(code)).get_language_name() or language_name(code)
+    except UnknownLocaleError:
+        return language_name(code)
+
+
+def _current(code: str) -> str:
+    """Withdrawn codes, which some models still answer with, by their successors: "iw" is "he"."""
+    aliases: Mapping[str, str] = get_global("language_aliases")
+    return aliases.get(code, code)
