@@ -1,0 +1,1 @@
+"""Connections to addresses that callers name: audio by URL, and webhooks."""
