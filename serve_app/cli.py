@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from serve_app.commands.doctor import doctor
+from serve_app.commands.keys import keys, webhook_secret
 from serve_app.commands.serve import serve
 from serve_app.commands.transcribe import transcribe
+from serve_app.commands.usage import usage, wallet
 
 app = typer.Typer(
     name="rayscribe",
@@ -20,6 +22,10 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(transcribe)
 app.command()(doctor)
+app.add_typer(keys, name="keys")
+app.command()(usage)
+app.add_typer(wallet, name="wallet")
+app.command()(webhook_secret)
 
 
 def _print_version(*, wanted: bool) -> None:

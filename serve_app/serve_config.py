@@ -10,11 +10,15 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from ray.serve.schema import ServeDeploySchema
+
+if TYPE_CHECKING:
+    from ray.serve.schema import ServeDeploySchema
+
+    from serve_app.settings import Settings
 
 DEFAULT_CONFIG = Path(__file__).resolve().parent.parent / "configs" / "embedded.yaml"
 """The embedded profile, beside the package in a checkout."""
@@ -30,6 +34,8 @@ def load_config(path: Path, *, host: str | None = None, port: int | None = None)
     Raises:
         ConfigError: the file is missing, is not YAML, or is not a Serve config.
     """
+    from ray.serve.schema import ServeDeploySchema
+
     config = _read_yaml(path)
     overrides = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if overrides:
@@ -39,8 +45,34 @@ def load_config(path: Path, *, host: str | None = None, port: int | None = None)
         try:
             return ServeDeploySchema.model_validate(config)
         except ValidationError as error:
-            problems = [f"{_dotted(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_url=False)]
-    raise ConfigError("\n".join([f"{path} is not a valid config:", *(f"  {problem}" for problem in problems)]))
+            problems = _problems(error)
+    raise _invalid(path, problems)
+
+
+def load_settings(path: Path) -> Settings:
+    """Our own part of a config file, the ``args`` of its first application; without Ray, which takes long to import.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or these settings are wrong.
+    """
+    from serve_app.settings import Settings
+
+    application = _read_yaml(path)["applications"][0]
+    try:
+        return Settings.model_validate(
+            (application.get("args") if isinstance(application, dict) else application) or {}
+        )
+    except ValidationError as error:
+        raise _invalid(path, [f"applications[0].args.{problem}" for problem in _problems(error)]) from error
+
+
+def _invalid(path: Path, problems: list[str]) -> ConfigError:
+    return ConfigError("\n".join([f"{path} is not a valid config:", *(f"  {problem}" for problem in problems)]))
+
+
+def _problems(error: ValidationError) -> list[str]:
+    # The value that was found is left out: it may be a URL with a password.
+    return [f"{_dotted(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_url=False)]
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
