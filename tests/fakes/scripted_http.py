@@ -24,10 +24,11 @@ Answer = Callable[[Heard, asyncio.StreamWriter], Coroutine[None, None, None]]
 
 @dataclass
 class ScriptedServer:
-    """What was heard, and whether a client went away before its answer was complete."""
+    """What was heard, whether anything was, and whether a client went away before its answer was complete."""
 
     port: int = 0
     heard: list[Heard] = field(default_factory=list)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -84,6 +85,7 @@ async def scripted_server(answer: Answer, tls: ssl.SSLContext | None = None) -> 
             try:
                 heard = await _read_request(reader)
                 server.heard.append(heard)
+                server.called.set()
                 await _answer(server, answer(heard, writer), reader)
             finally:
                 writer.close()

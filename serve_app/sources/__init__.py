@@ -1,0 +1,1 @@
+"""Audio that a caller names by URL instead of sending it."""
