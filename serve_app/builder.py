@@ -20,6 +20,7 @@ from deployments.recognition.windows import WindowSettings
 from deployments.refinement.deployment import Refiner
 from deployments.speech_gate.deployment import SpeechGate
 from deployments.speech_gate.gate import GateSettings
+from serve_app.access.limiter import Limiter, LimiterConfig
 from serve_app.ingress import Ingress
 from serve_app.pipeline import StageHandles
 from serve_app.settings import Settings
@@ -27,17 +28,16 @@ from serve_app.settings import Settings
 
 def build_app(args: Settings) -> Application:
     """Rayscribe as a Serve application; ``args`` of a config file end up here."""
-    return _deployment(Ingress).bind(
-        args,
-        StageHandles(
-            decoder=_deployment(Decoder).bind(_decode_limits(args)),
-            speech_gate=_deployment(SpeechGate).bind(GateSettings(snr_floor_db=args.speech_gate.snr_floor_db)),
-            language_identifier=_deployment(LanguageIdentifier).bind(_language_config(args)),
-            recognizer=_deployment(Recognizer).bind(_recognizer_config(args)),
-            diarizer=_deployment(Diarizer).bind(args.diarization.threads),
-            refiner=_deployment(Refiner).bind(),
-        ),
+    stages = StageHandles(
+        decoder=_deployment(Decoder).bind(_decode_limits(args)),
+        speech_gate=_deployment(SpeechGate).bind(GateSettings(snr_floor_db=args.speech_gate.snr_floor_db)),
+        language_identifier=_deployment(LanguageIdentifier).bind(_language_config(args)),
+        recognizer=_deployment(Recognizer).bind(_recognizer_config(args)),
+        diarizer=_deployment(Diarizer).bind(args.diarization.threads),
+        refiner=_deployment(Refiner).bind(),
     )
+    limiter = _deployment(Limiter).bind(LimiterConfig(lease_ttl_s=args.access.lease_ttl_s))
+    return _deployment(Ingress).bind(args, stages, limiter)
 
 
 def _deployment(stage: type[Any]) -> Any:

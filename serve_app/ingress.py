@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
 from fastapi import FastAPI
 from ray import serve
 
 from serve_app import __version__
-from serve_app.admission import Admission
+from serve_app.cluster import http_host
 from serve_app.dialects.registry import DIALECTS
 from serve_app.health import ServeHealth
-from serve_app.pipeline import StageHandles
+from serve_app.opening import opened_services
+from serve_app.pipeline import Pipeline, StageHandles
 from serve_app.services import Services
 from serve_app.settings import Settings
 
 
-def make_app(services: Services) -> FastAPI:
-    """The app with every dialect's routes; needs no Ray."""
+def make_app(services: Services, resources: contextlib.AsyncExitStack | None = None) -> FastAPI:
+    """The app with every dialect's routes; needs no Ray. It closes the resources when it shuts down."""
+
+    @contextlib.asynccontextmanager
+    async def closing(_: FastAPI) -> AsyncIterator[None]:
+        async with resources or contextlib.nullcontext():
+            yield
+
     app = FastAPI(
         title="Rayscribe",
         version=__version__,
         summary="Self-hosted speech-to-text behind the wire APIs people already have clients for",
+        lifespan=closing,
     )
     app.state.services = services
     for dialect in DIALECTS:
@@ -31,14 +43,14 @@ def make_app(services: Services) -> FastAPI:
 class Ingress:
     """Holds the stage handles; the app is made in the replica, so that nothing of it is pickled."""
 
-    def __init__(self, settings: Settings, stages: StageHandles) -> None:
-        application = serve.get_replica_context().app_name
-        self._services = Services(
-            settings=settings,
-            health=ServeHealth(application),
-            admission=Admission(settings.limits.max_requests),
-        )
+    async def __init__(self, settings: Settings, stages: StageHandles, limiter: Any) -> None:
+        health = ServeHealth(serve.get_replica_context().app_name)
+        async with contextlib.AsyncExitStack() as stack:
+            opening = opened_services(settings, Pipeline(stages, settings), health, limiter, http_host())
+            self._services = await stack.enter_async_context(opening)
+            # From here on the app closes them; if opening them failed, they are closed already.
+            self._resources = stack.pop_all()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Called by Serve after the constructor."""
-        return make_app(self._services)
+        return make_app(self._services, self._resources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from ray.serve.schema import ServeDeploySchema
+
     from serve_app.commands.serve_progress import ProgressView
     from serve_app.stop_signal import StopSignal
 
@@ -62,12 +65,16 @@ def _run(
     stop: StopSignal,
     started_s: float,
 ) -> int:
+    from pydantic import ValidationError
+
+    from deployments.errors import RayscribeError
     from serve_app.launcher import LaunchError, LaunchStopped, base_url, check_port_free, launched
     from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config
 
     try:
         config = load_config(path or DEFAULT_CONFIG, host=host, port=port)
         http = config.http_options
+        _check_way_in(config)
         if "RAY_ADDRESS" not in os.environ:
             check_port_free(http.host, http.port)
         with launched(
@@ -79,13 +86,30 @@ def _run(
                 if not is_alive():
                     view.error("Ray died under the service.")
                     _kill_all_and_exit(1)
-    except (ConfigError, LaunchError) as error:
+    except (ConfigError, LaunchError, RayscribeError, ValidationError) as error:
         view.error(str(error))
         return 1
     except LaunchStopped:
         return 130
     view.note("Stopped.")
     return 0
+
+
+def _check_way_in(config: ServeDeploySchema) -> None:
+    """Say now, in one line, what the ingress would refuse to start for, after half a minute and three attempts.
+
+    Raises:
+        EngineUnavailable: others can reach the service, and there is no key.
+    """
+    from serve_app.access.openness import is_open
+    from serve_app.settings import Settings
+
+    for application in config.applications:
+        settings = Settings.model_validate(application.args)
+        if not is_open(settings.access, config.http_options.host):
+            from serve_app.opening import check_way_in
+
+            asyncio.run(check_way_in(settings, config.http_options.host))
 
 
 def _stopping(number: int) -> str:

@@ -24,10 +24,15 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def service() -> Iterator[RunningService]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     config = load_config(CONFIG, port=free_port())
-    # The graph is the shipped one but for a limit that a test can reach.
-    config.applications[0].args["limits"] = {"max_bytes": MAX_UPLOAD_BYTES}
+    # The graph is the shipped one but for a limit that a test can reach, servers on this machine that it may fetch
+    # from, and a database of its own.
+    config.applications[0].args |= {
+        "limits": {"max_bytes": MAX_UPLOAD_BYTES},
+        "sources": {"allowed_networks": ["127.0.0.0/8"]},
+        "storage": {"folder": str(tmp_path_factory.mktemp("storage"))},
+    }
 
     def wait(seconds: float) -> bool:
         time.sleep(seconds)

@@ -13,7 +13,6 @@ from ray import serve
 from ray.util import list_named_actors
 
 MAX_UPLOAD_BYTES = 8 * 1024 * 1024
-APPLICATION = "rayscribe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +21,22 @@ class RunningService:
 
     url: str
     client: httpx.Client
+    application: str = "rayscribe"
 
     def listen(self, audio: bytes, **fields: str) -> httpx.Response:
         return self.client.post("/v1/listen", files={"audio": ("recording", audio)}, data=fields)
 
-    def kill_replicas(self, stage: str) -> int:
-        """Kill the processes of a stage, as a crash would; returns how many there were."""
-        names = [
-            actor for actor in list_named_actors(all_namespaces=True) if f"{APPLICATION}#{stage}#" in actor["name"]
-        ]
+    def kill_replicas(self, stage: str, most: int | None = None) -> int:
+        """Kill processes of a stage, as a crash would, by default all; returns how many."""
+        part = f"{self.application}#{stage}#"
+        names = [actor for actor in list_named_actors(all_namespaces=True) if part in actor["name"]][:most]
         for actor in names:
             ray.kill(ray.get_actor(actor["name"], namespace=actor["namespace"]), no_restart=True)
         return len(names)
 
     def call(self, stage: str, method: str) -> Any:
         """Call a method of a stage directly."""
-        handle = serve.get_deployment_handle(stage, APPLICATION)
+        handle = serve.get_deployment_handle(stage, self.application)
         return getattr(handle, method).remote().result(timeout_s=30)
 
 

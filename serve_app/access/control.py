@@ -1,0 +1,66 @@
+"""The door of every ingress process: key, wallet, quota, then one of the user's concurrent requests."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from deployments.errors import Unauthenticated
+from serve_app.access.keys import KeyStore
+from serve_app.access.lease_holder import LeaseHolder
+from serve_app.access.ledger import Ledger
+from serve_app.access.plans import Plan
+from serve_app.access.visit import Caller, Visit
+from serve_app.settings import AccessSettings
+
+_log = logging.getLogger("ray.serve")
+
+
+class AccessControl:
+    """Implements Access."""
+
+    def __init__(
+        self,
+        settings: AccessSettings,
+        keys: KeyStore,
+        ledger: Ledger,
+        leases: LeaseHolder,
+        local_caller: Caller | None,
+    ) -> None:
+        """With a local_caller the service is open: who brings no key, or one that is not ours, is this user."""
+        self._settings = settings
+        self._keys = keys
+        self._ledger = ledger
+        self._leases = leases
+        self._local_caller = local_caller
+
+    async def identified(self, credential: str | None) -> Caller:
+        """See Access. An open service takes any key: most SDKs insist on sending one."""
+        if credential is None:
+            if self._local_caller is None:
+                raise Unauthenticated(True)
+            return self._local_caller
+        try:
+            return await self._keys.authenticate(credential)
+        except Unauthenticated:
+            if self._local_caller is None:
+                raise
+            return self._local_caller
+
+    @contextlib.asynccontextmanager
+    async def admitted(self, credential: str | None, dialect: str) -> AsyncIterator[Visit]:
+        """See Access."""
+        caller = await self.identified(credential)
+        plan = self.plan_of(caller)
+        await self._ledger.check(caller, plan)
+        cap, per_minute = plan.concurrency_in(dialect), plan.requests_per_minute
+        async with self._leases.lease(caller.user_id, cap, per_minute) as rate:
+            yield Visit(caller, plan, dialect, rate)
+
+    def plan_of(self, caller: Caller) -> Plan:
+        """The caller's plan; the default one where the settings no longer have his."""
+        plans = self._settings.plans
+        if caller.plan_name not in plans:
+            _log.warning("user %s has the plan %r, which is not configured", caller.user_id, caller.plan_name)
+        return plans.get(caller.plan_name) or plans[self._settings.default_plan]

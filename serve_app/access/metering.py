@@ -1,0 +1,99 @@
+"""Writes every request to the usage ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from deployments.contracts import Transcript, TranscriptionRequest, WarningCode
+from deployments.errors import ServiceUnavailable
+from serve_app.access.ledger import Ledger
+from serve_app.access.pricing import Charge, Outcome
+from serve_app.access.visit import Visit
+
+_log = logging.getLogger("ray.serve")
+
+# Work that is done is worth waiting for a database that restarts.
+_PATIENCE_S = 15.0
+_MAX_NOTES = 1000
+
+
+class LedgerMeter:
+    """Implements Meter."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def completed(self, visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> None:
+        """See Meter."""
+        await self._recorded(charge_of(visit, request, transcript), visit)
+
+    def failed(self, visit: Visit, request: TranscriptionRequest, error: BaseException) -> None:
+        """See Meter. Requests that were wrong from the start are not noted: they would let anybody fill the ledger."""
+        if isinstance(error, asyncio.CancelledError):
+            outcome = Outcome.CANCELLED
+        elif isinstance(error, ServiceUnavailable):
+            outcome = Outcome.UNAVAILABLE
+        else:
+            return
+        if len(self._notes) >= _MAX_NOTES:
+            _log.warning("a failed request is not in the ledger: too many wait to be written")
+            return
+        charge = _charge(visit, request, outcome, audio_s=0.0, billable_s=0.0)
+        # A context of its own: Serve cancels what a request started when its client goes away.
+        note = asyncio.create_task(self._noted(charge, visit), context=contextvars.Context())
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+
+    async def close(self) -> None:
+        """Wait for what is being written; each write ends by itself."""
+        await asyncio.gather(*self._notes, return_exceptions=True)
+
+    async def _noted(self, charge: Charge, visit: Visit) -> None:
+        try:
+            await self._recorded(charge, visit)
+        except ServiceUnavailable:
+            _log.warning("a failed request is not in the ledger: the database does not answer")
+
+    async def _recorded(self, charge: Charge, visit: Visit) -> None:
+        """Recording is idempotent, so trying again after a failure that hid a success charges once."""
+        async for trial in AsyncRetrying(
+            retry=retry_if_exception_type(ServiceUnavailable),
+            stop=stop_after_delay(_PATIENCE_S),
+            wait=wait_random_exponential(multiplier=0.1, max=2.0),
+            reraise=True,
+        ):
+            with trial:
+                await self._ledger.record(charge, visit.plan)
+
+
+def charge_of(visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> Charge:
+    """What a finished transcript is worth; without speech, nothing."""
+    codes = {warning.code for warning in transcript.warnings}
+    if WarningCode.LOW_SNR_DROPPED in codes:
+        outcome = Outcome.LOW_SNR
+    elif transcript.usage.billable_s == 0:
+        outcome = Outcome.NO_SPEECH
+    else:
+        outcome = Outcome.COMPLETED
+    billable_s = transcript.usage.billable_s
+    return _charge(visit, request, outcome, audio_s=transcript.duration_s, billable_s=billable_s)
+
+
+def _charge(
+    visit: Visit, request: TranscriptionRequest, outcome: Outcome, *, audio_s: float, billable_s: float
+) -> Charge:
+    return Charge(
+        request_id=request.request_id,
+        user_id=visit.caller.user_id,
+        key_id=visit.caller.key_id,
+        dialect=visit.dialect,
+        audio_s=audio_s,
+        billable_s=billable_s,
+        diarized=request.diarize,
+        outcome=outcome,
+    )

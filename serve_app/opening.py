@@ -1,0 +1,82 @@
+"""Opens what an ingress process works with, and closes it again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from serve_app.access.control import AccessControl
+from serve_app.access.keys import KeyStore
+from serve_app.access.lease_holder import HolderTimes, LeaseHolder
+from serve_app.access.ledger import Ledger
+from serve_app.access.metering import LedgerMeter
+from serve_app.access.openness import check_somebody_may_enter, is_open
+from serve_app.access.users import UserStore
+from serve_app.access.visit import Caller
+from serve_app.admission import Admission
+from serve_app.health import HealthProbe
+from serve_app.services import Services
+from serve_app.settings import AccessSettings, Settings
+from serve_app.sources.fetcher import AudioFetcher
+from serve_app.storage.database import Database
+from serve_app.storage.location import database_url
+from serve_app.transcriptions import Transcriber, Transcriptions
+
+
+@asynccontextmanager
+async def opened_services(
+    settings: Settings, pipeline: Transcriber, health: HealthProbe, limiter: Any, host: str
+) -> AsyncIterator[Services]:
+    """The services of one ingress process, whose proxy listens on host.
+
+    Raises:
+        EngineUnavailable: there is no way in, or the database is not what it should be.
+        ServiceUnavailable: the database does not answer.
+    """
+    access = settings.access
+    async with AsyncExitStack() as stack:
+        database = Database(database_url(settings.storage))
+        stack.push_async_callback(database.close)
+        await database.migrate()
+        keys = KeyStore(database, cache_s=access.key_cache_s)
+        await check_somebody_may_enter(access, host, keys.has_active_keys)
+        opened = is_open(access, host)
+        local = await _local_caller(UserStore(database, access), access) if opened else None
+        ledger = Ledger(database, billing=access.billing)
+        meter = LedgerMeter(ledger)
+        stack.push_async_callback(meter.close)
+        leases = LeaseHolder(limiter, HolderTimes(heartbeat_s=access.heartbeat_s, lease_ttl_s=access.lease_ttl_s))
+        stack.push_async_callback(leases.close)
+        sources = AudioFetcher(settings.sources, settings.limits.max_bytes, any_bucket=opened)
+        stack.push_async_callback(sources.close)
+        yield Services(
+            settings=settings,
+            transcriptions=Transcriptions(pipeline, meter),
+            health=health,
+            admission=Admission(settings.limits.max_requests),
+            access=AccessControl(access, keys, ledger, leases, local),
+            sources=sources,
+            jobs=None,  # type: ignore[arg-type]
+        )
+
+
+async def check_way_in(settings: Settings, host: str) -> None:
+    """What opened_services would find wrong with the access to a service that listens on host.
+
+    Raises:
+        EngineUnavailable: keys are needed and there is none.
+        ServiceUnavailable: the database does not answer.
+    """
+    database = Database(database_url(settings.storage))
+    try:
+        await database.migrate()
+        keys = KeyStore(database, cache_s=settings.access.key_cache_s)
+        await check_somebody_may_enter(settings.access, host, keys.has_active_keys)
+    finally:
+        await database.close()
+
+
+async def _local_caller(users: UserStore, access: AccessSettings) -> Caller:
+    user = await users.ensure_local_user()
+    return Caller(user.id, user.name, access.local_plan)

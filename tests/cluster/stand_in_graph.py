@@ -1,0 +1,81 @@
+"""The real ingress and Limiter over one stage that pretends to be all of them, and counts who is inside."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+
+from deployments.contracts import (
+    LanguageSpan,
+    RecognitionTask,
+    RecognizedSpan,
+    RefinementTask,
+    Segment,
+    SpeechMap,
+    TimeSpan,
+    Word,
+)
+from serve_app.access.limiter import Limiter, LimiterConfig
+from serve_app.ingress import Ingress
+from serve_app.pipeline import StageHandles
+from serve_app.settings import Settings
+
+SPEECH = SpeechMap(4.0, (TimeSpan(0.5, 3.5),), 20.0)
+
+
+class StandInStages:
+    """Hears "hello" in everything, after a while."""
+
+    def __init__(self, recognition_s: float) -> None:
+        self._recognition_s = recognition_s
+        self._inside = 0
+        self._most_inside = 0
+
+    async def decode(self, data: Any, max_duration_s: float | None) -> int:
+        self._inside += 1
+        self._most_inside = max(self._most_inside, self._inside)
+        try:
+            # The admission under test is over when this returns, so all of the work is done here.
+            await asyncio.sleep(self._recognition_s)
+        finally:
+            self._inside -= 1
+        return len(data)
+
+    async def inspect(self, waveform: int) -> SpeechMap:
+        return SPEECH
+
+    async def recognize(
+        self, waveform: int, spans: tuple[LanguageSpan, ...], task: RecognitionTask
+    ) -> tuple[RecognizedSpan, ...]:
+        return tuple(RecognizedSpan(each.span, each.language, (Word("hello", 1.0, 1.5, 0.9),)) for each in spans)
+
+    async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> tuple[Segment, ...]:
+        return segments
+
+    async def most_inside(self) -> int:
+        """The most requests that were inside at once, since the last time this was asked."""
+        most, self._most_inside = self._most_inside, self._inside
+        return most
+
+
+def stand_in_app(settings: Settings, *, ingress_replicas: int, recognition_s: float) -> Application:
+    """Bind it all; give every deployment a small share of the machine."""
+
+    def deployed(stage: type[Any], name: str | None = None, replicas: int = 1) -> Any:
+        return serve.deployment(
+            name=name or stage.__name__,
+            num_replicas=replicas,
+            max_ongoing_requests=1000,
+            ray_actor_options={"num_cpus": 0.05},
+            health_check_period_s=1.0,
+            graceful_shutdown_timeout_s=2.0,
+        )(stage)
+
+    stages = deployed(StandInStages, "Stages").bind(recognition_s)
+    limiter = deployed(Limiter).bind(LimiterConfig(lease_ttl_s=settings.access.lease_ttl_s))
+    handles = StageHandles(stages, stages, stages, stages, stages, stages)
+    ingress: Application = deployed(Ingress, replicas=ingress_replicas).bind(settings, handles, limiter)
+    return ingress
