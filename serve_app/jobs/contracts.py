@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +24,58 @@ class JobStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED}),
+    JobStatus.RUNNING: frozenset(JobStatus) - {JobStatus.RUNNING},
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}
+"""Every change of status that there is. A running job whose runner died, or gave it back, is queued again."""
+
+
+class DeliveryState(StrEnum):
+    """A pending delivery is tried again; the other two are final."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryAttempt:
+    """One request to a webhook. ``status`` and ``error`` are None while it is under way; then one of them is set."""
+
+    number: int
+    at_s: float
+    duration_s: float | None = None
+    status: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message to a webhook; ``id`` is its webhook-id header."""
+
+    id: str
+    url: str = field(repr=False)
+    method: str
+    state: DeliveryState
+    next_attempt_at_s: float | None
+    attempts: tuple[DeliveryAttempt, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where the result goes. ``extra`` is handed back as it came."""
+    """Where the result goes. ``extra`` is handed back as it came.
 
-    url: str
+    ``parameter`` is what the caller's API calls the URL; errors about it name it.
+    """
+
+    url: str = field(repr=False)
     method: str = "POST"
     extra: str | None = None
+    parameter: str = "callback_url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +98,10 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. Times are seconds since the epoch."""
+    """One job. Times are seconds since the epoch; ``attempts`` counts how often a runner began with it.
+
+    ``plan_name`` and ``key_id`` are those of the request that brought it: they say what it costs and whose it is.
+    """
 
     id: str
     user_id: str
@@ -64,22 +113,40 @@ class Job:
     ended_at_s: float | None = None
     transcript: Transcript | None = None
     failure: JobFailure | None = None
+    plan_name: str = ""
+    key_id: str | None = None
+    deliveries: tuple[Delivery, ...] = ()
+
+
+class CallbackForm(Protocol):
+    """Writes what is sent to a webhook; each dialect with callbacks has one."""
+
+    def completed(self, job: Job, transcript: Transcript) -> dict[str, Any]:
+        """The body that carries a result."""
+        ...
+
+    def failed(self, job: Job, failure: JobFailure) -> dict[str, Any]:
+        """The body that carries a failure."""
+        ...
 
 
 class JobDesk(Protocol):
-    """Takes jobs and tells about them; every method knows its caller's jobs only."""
+    """Takes jobs and tells about them; every method knows its caller's jobs only.
+
+    All methods raise ServiceUnavailable when the storage does not answer.
+    """
 
     async def accept(self, visit: Visit, order: JobOrder, audio: npt.NDArray[np.uint8]) -> Job:
         """Store the job and its audio; when this returns, neither can be lost.
 
         Raises:
-            InvalidParameter: the callback cannot be called; it names the parameter ``callback``.
+            InvalidParameter: the callback cannot be called; it names ``order.callback.parameter``.
             Overloaded: too many of this user's jobs wait.
         """
         ...
 
     async def find(self, caller: Caller, job_id: str) -> Job:
-        """One job.
+        """One job, with its transcript and its deliveries.
 
         Raises:
             NotFound: there is none of this caller's.
@@ -87,11 +154,11 @@ class JobDesk(Protocol):
         ...
 
     async def recent(self, caller: Caller, limit: int, before: str | None = None) -> tuple[Job, ...]:
-        """Jobs, newest first, older than the one called ``before``; without their transcripts."""
+        """Jobs, newest first, older than the one called ``before``; with deliveries, without transcripts."""
         ...
 
     async def cancel(self, caller: Caller, job_id: str) -> Job:
-        """Cancel a job that has not ended; one that has is returned as it is.
+        """Cancel a job that has not ended; one that has is returned as it is. What is cancelled is not delivered.
 
         Raises:
             NotFound: there is none of this caller's.

@@ -1,0 +1,105 @@
+"""The audio of jobs in a bucket of AWS S3, or of a server that speaks its protocol.
+
+Imported only where the settings ask for it: boto3 takes half a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import boto3
+import numpy as np
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from deployments.errors import NotFound, ServiceUnavailable
+from serve_app.jobs.audio import Audio
+from serve_app.settings import S3Settings
+
+_Result = TypeVar("_Result")
+_THREADS = 4
+_ATTEMPTS = 3
+_TIMEOUT_S = 10.0
+_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+
+
+class AudioBucket:
+    """Objects under one prefix, by boto3 in threads of its own."""
+
+    def __init__(self, bucket: str, prefix: str, settings: S3Settings) -> None:
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="audio-bucket")
+        self._client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=settings.endpoint_url,
+            region_name=settings.region,
+            config=Config(
+                connect_timeout=_TIMEOUT_S,
+                read_timeout=_TIMEOUT_S,
+                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                max_pool_connections=_THREADS,
+                # With an endpoint of one's own this means paths: few such servers have a DNS name for each bucket.
+                s3={"addressing_style": "auto"},
+                # Not every such server knows the newer checksums.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    async def put(self, name: str, audio: Audio) -> None:
+        """See AudioStore."""
+        await self._in_thread(
+            lambda: self._client.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=audio.tobytes())
+        )
+
+    async def get(self, name: str) -> Audio:
+        """See AudioStore."""
+        return await self._in_thread(lambda: self._download(name))
+
+    async def delete(self, name: str) -> None:
+        """See AudioStore."""
+        await self._in_thread(lambda: self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name))
+
+    async def older_than(self, age_s: float) -> tuple[str, ...]:
+        """See AudioStore."""
+        return await self._in_thread(lambda: tuple(self._aged(time.time() - age_s)))
+
+    async def close(self) -> None:
+        """See AudioStore."""
+        self._executor.shutdown(wait=False)
+        self._client.close()
+
+    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        except (BotoCoreError, ClientError, HTTPError) as error:
+            code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None
+            # From None: the messages quote endpoints, which may carry credentials.
+            raise ServiceUnavailable(
+                f"The bucket of the audio cannot be used: {code or type(error).__name__}"
+            ) from None
+
+    def _download(self, name: str) -> Audio:
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+            with answer["Body"] as body:
+                return np.frombuffer(body.read(), np.uint8)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _MISSING:
+                raise NotFound("recording", name) from None
+            raise
+
+    def _aged(self, put_before_s: float) -> list[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+        return [
+            entry["Key"].removeprefix(self._prefix)
+            for page in pages
+            for entry in page.get("Contents", [])
+            if entry["LastModified"].timestamp() <= put_before_s
+        ]

@@ -1,0 +1,187 @@
+"""What is to be delivered to webhooks, each attempt on record.
+
+A message is written in the transaction that ends its job, so there is one for every job that completed or failed. An
+attempt is written down before it is made, and the time at which it is taken for lost together with it: a sender that
+dies leaves an attempt on record, and the message to others. So a message is delivered at least once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, and_, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from serve_app.jobs.clock import DatabaseClock, database_time_s
+from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState
+from serve_app.jobs.messages import Message
+from serve_app.jobs.tables import DELIVERIES, DELIVERY_ATTEMPTS, JOBS
+from serve_app.storage.database import Database
+from serve_app.storage.tables import USERS
+
+_SENDER_DIED = "the worker died before there was an answer"
+_MAX_ERROR_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """An attempt that is to be made now; ``secret`` is the user's, ``whsec_`` and base64."""
+
+    id: str
+    number: int
+    url: str = field(repr=False)
+    method: str
+    body: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOutcome:
+    """How an attempt ended: an answer's status, or an error. ``state`` pending means: again after retry_in_s."""
+
+    state: DeliveryState
+    duration_s: float
+    status: int | None = None
+    error: str | None = None
+    retry_in_s: float = 0.0
+
+
+class Outbox:
+    """Messages that wait, under attempts of bounded time. Every method raises ServiceUnavailable as Database does."""
+
+    def __init__(
+        self,
+        database: Database,
+        max_attempts: int,
+        attempt_lease_s: float,
+        clock: DatabaseClock = database_time_s,
+    ) -> None:
+        """An attempt that has no outcome after attempt_lease_s is lost: longer than a request may take."""
+        self._database = database
+        self._max_attempts = max_attempts
+        self._attempt_lease_s = attempt_lease_s
+        self._clock = clock
+
+    async def claim(self, limit: int) -> tuple[DueDelivery, ...]:
+        """Begin attempts that are due. First ones go first: a webhook that is down does not hold up the others."""
+        columns = DELIVERIES.c
+        due = (
+            select(DELIVERIES, USERS.c.webhook_secret)
+            .join(JOBS, JOBS.c.id == columns.job_id)
+            .join(USERS, USERS.c.id == JOBS.c.user_id)
+            .order_by(columns.attempts, columns.next_attempt_at_s)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            if (await connection.execute(due.where(self._is_due(await self._clock(connection))))).first() is None:
+                return ()
+        async with self._database.writing() as connection:
+            now_s = await self._clock(connection)
+            query = due.where(self._is_due(now_s)).with_for_update(of=DELIVERIES, skip_locked=True)
+            rows = (await connection.execute(query)).all()
+            begun = [await self._begin(connection, row, now_s) for row in rows]
+        return tuple(delivery for delivery in begun if delivery is not None)
+
+    async def settle(self, delivery: DueDelivery, outcome: AttemptOutcome) -> None:
+        """Write an attempt's outcome down. One that comes late, when another attempt has begun, changes the record.
+
+        What was delivered stays so, whichever attempt it was.
+        """
+        columns = DELIVERIES.c
+        async with self._database.writing() as connection:
+            row = (
+                await connection.execute(select(DELIVERIES).where(columns.id == delivery.id).with_for_update())
+            ).one_or_none()
+            if row is None:
+                return
+            await _record(connection, delivery.id, delivery.number, outcome)
+            is_latest = row.attempts == delivery.number
+            if row.state != DeliveryState.PENDING or not (is_latest or outcome.state is DeliveryState.DELIVERED):
+                return
+            gave_up = outcome.state is DeliveryState.PENDING and delivery.number >= self._max_attempts
+            state = DeliveryState.FAILED if gave_up else outcome.state
+            next_attempt_at_s = await self._clock(connection) + outcome.retry_in_s
+            await connection.execute(
+                update(DELIVERIES)
+                .where(columns.id == delivery.id)
+                .values(state=state.value, next_attempt_at_s=next_attempt_at_s)
+            )
+
+    def _is_due(self, now_s: float) -> Any:
+        columns = DELIVERIES.c
+        return and_(columns.state == DeliveryState.PENDING.value, columns.next_attempt_at_s <= now_s)
+
+    async def _begin(self, connection: AsyncConnection, row: Row[Any], now_s: float) -> DueDelivery | None:
+        lost = DELIVERY_ATTEMPTS.c
+        await connection.execute(
+            update(DELIVERY_ATTEMPTS)
+            .where(lost.delivery_id == row.id, lost.status.is_(None), lost.error.is_(None))
+            .values(error=_SENDER_DIED)
+        )
+        again = row.attempts < self._max_attempts
+        number = row.attempts + 1
+        values: dict[str, Any] = (
+            {"attempts": number, "next_attempt_at_s": now_s + self._attempt_lease_s}
+            if again
+            else {"state": DeliveryState.FAILED.value}
+        )
+        await connection.execute(update(DELIVERIES).where(DELIVERIES.c.id == row.id).values(values))
+        if not again:
+            return None
+        await connection.execute(insert(DELIVERY_ATTEMPTS).values(delivery_id=row.id, number=number, at_s=now_s))
+        return DueDelivery(row.id, number, row.url, row.method, row.body, row.webhook_secret)
+
+
+async def post(connection: AsyncConnection, job_id: str, message: Message, now_s: float) -> None:
+    """Put a message into the outbox, as part of a transaction."""
+    await connection.execute(
+        insert(DELIVERIES).values(
+            id=f"msg_{secrets.token_hex(16)}",
+            job_id=job_id,
+            url=message.url,
+            method=message.method,
+            body=message.body,
+            state=DeliveryState.PENDING.value,
+            attempts=0,
+            next_attempt_at_s=now_s,
+        )
+    )
+
+
+async def deliveries_of(connection: AsyncConnection, job_ids: Sequence[str]) -> dict[str, tuple[Delivery, ...]]:
+    """Deliveries of jobs, with their attempts in order, by job."""
+    attempts: dict[str, list[DeliveryAttempt]] = {}
+    tried = (
+        select(DELIVERY_ATTEMPTS)
+        .join(DELIVERIES, DELIVERIES.c.id == DELIVERY_ATTEMPTS.c.delivery_id)
+        .where(DELIVERIES.c.job_id.in_(job_ids))
+        .order_by(DELIVERY_ATTEMPTS.c.number)
+    )
+    for row in await connection.execute(tried):
+        attempt = DeliveryAttempt(row.number, row.at_s, row.duration_s, row.status, row.error)
+        attempts.setdefault(row.delivery_id, []).append(attempt)
+    deliveries: dict[str, tuple[Delivery, ...]] = {}
+    # Not their bodies: those are as long as transcripts.
+    columns = [column for column in DELIVERIES.c if column is not DELIVERIES.c.body]
+    for row in await connection.execute(select(*columns).where(DELIVERIES.c.job_id.in_(job_ids))):
+        state = DeliveryState(row.state)
+        next_attempt_at_s = row.next_attempt_at_s if state is DeliveryState.PENDING else None
+        delivery = Delivery(row.id, row.url, row.method, state, next_attempt_at_s, tuple(attempts.get(row.id, ())))
+        deliveries[row.job_id] = (*deliveries.get(row.job_id, ()), delivery)
+    return deliveries
+
+
+async def _record(connection: AsyncConnection, delivery_id: str, number: int, outcome: AttemptOutcome) -> None:
+    columns = DELIVERY_ATTEMPTS.c
+    await connection.execute(
+        update(DELIVERY_ATTEMPTS)
+        .where(columns.delivery_id == delivery_id, columns.number == number)
+        .values(
+            duration_s=outcome.duration_s,
+            status=outcome.status,
+            error=None if outcome.error is None else outcome.error[:_MAX_ERROR_CHARACTERS],
+        )
+    )

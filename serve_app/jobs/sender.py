@@ -1,0 +1,139 @@
+"""Delivers what is in the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from deployments.errors import RayscribeError
+from serve_app.jobs.contracts import DeliveryState
+from serve_app.jobs.outbox import AttemptOutcome, DueDelivery, Outbox
+from serve_app.jobs.retries import Fraction, full_jitter_s
+from serve_app.jobs.signing import signed_headers
+from serve_app.settings import WebhookSettings
+
+_log = logging.getLogger("ray.serve")
+
+_GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswer:
+    """What a webhook answered; retry_after_s where it said when to come again."""
+
+    status: int
+    retry_after_s: float | None = None
+
+
+class WebhookClient(Protocol):
+    """Makes one request to a host that a caller named."""
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+    ) -> WebhookAnswer:
+        """Send, and follow no redirect.
+
+        Raises:
+            RayscribeError: there was no answer; its message names the host at most.
+        """
+        ...
+
+
+class WebhookSender:
+    """Some attempts at once. ``deliver_due`` is called by a loop; attempts run in tasks of their own.
+
+    An answer of 2xx is a success, and 410 (Gone) the end. Anything else, redirects among them, is tried again after a
+    time that doubles, with full jitter; a webhook that says Retry-After is not asked earlier, within longest_retry_s.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        client: WebhookClient,
+        settings: WebhookSettings,
+        *,
+        on_end: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+        fraction: Fraction = random.random,
+    ) -> None:
+        """``on_end`` is called when an attempt ended; clock gives seconds since 1970, for the receivers."""
+        self._outbox = outbox
+        self._client = client
+        self._settings = settings
+        self._on_end = on_end
+        self._clock = clock
+        self._fraction = fraction
+        self._attempts: set[asyncio.Task[None]] = set()
+
+    async def deliver_due(self) -> None:
+        """Begin attempts that are due, as far as there is room."""
+        room = self._settings.concurrent_deliveries - len(self._attempts)
+        if room <= 0:
+            return
+        for delivery in await self._outbox.claim(room):
+            task = asyncio.create_task(self._attempt(delivery))
+            self._attempts.add(task)
+            task.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        """End the attempts that are under way; each is on record, and made again soon."""
+        stopping = list(self._attempts)
+        for task in stopping:
+            task.cancel()
+        await asyncio.gather(*stopping, return_exceptions=True)
+
+    async def _attempt(self, delivery: DueDelivery) -> None:
+        begun_s = time.monotonic()
+        try:
+            answer = await self._send(delivery)
+        except asyncio.CancelledError:
+            outcome = self._again(delivery, begun_s, error="the service was stopped", at_once=True)
+            await self._outbox.settle(delivery, outcome)
+            raise
+        except RayscribeError as error:
+            outcome = self._again(delivery, begun_s, error=str(error))
+        else:
+            outcome = self._answered(delivery, answer, begun_s)
+        _log.info("webhook %s, attempt %d: %s", delivery.id, delivery.number, outcome.status or outcome.error)
+        await self._outbox.settle(delivery, outcome)
+
+    async def _send(self, delivery: DueDelivery) -> WebhookAnswer:
+        body = delivery.body.encode()
+        headers = signed_headers(delivery.secret, delivery.id, self._clock(), body)
+        headers["user-agent"] = "Rayscribe"
+        if body:
+            headers["content-type"] = "application/json"
+        return await self._client.send(delivery.method, delivery.url, headers, body, self._settings.timeout_s)
+
+    def _answered(self, delivery: DueDelivery, answer: WebhookAnswer, begun_s: float) -> AttemptOutcome:
+        if not 200 <= answer.status < 300 and answer.status != _GONE:
+            return self._again(delivery, begun_s, status=answer.status, not_before_s=answer.retry_after_s or 0.0)
+        state = DeliveryState.FAILED if answer.status == _GONE else DeliveryState.DELIVERED
+        return AttemptOutcome(state, time.monotonic() - begun_s, answer.status)
+
+    def _again(
+        self,
+        delivery: DueDelivery,
+        begun_s: float,
+        *,
+        status: int | None = None,
+        error: str | None = None,
+        not_before_s: float = 0.0,
+        at_once: bool = False,
+    ) -> AttemptOutcome:
+        settings = self._settings
+        backoff_s = full_jitter_s(delivery.number, settings.first_retry_s, settings.longest_retry_s, self._fraction)
+        retry_in_s = 0.0 if at_once else max(backoff_s, min(not_before_s, settings.longest_retry_s))
+        return AttemptOutcome(DeliveryState.PENDING, time.monotonic() - begun_s, status, error, retry_in_s)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._attempts.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its time runs out, and it is made again.
+            _log.error("the outcome of an attempt to deliver could not be written down", exc_info=error)
+        self._on_end()
