@@ -14,7 +14,7 @@ _ENGLISH = Locale("en")
 @cache
 def language_name(code: str) -> str:
     """The English name of an ISO 639 language, "Hindi" for "hi"; a code that is not known is its own name."""
-    return _ENGLISH.languages.get(_current(code)) or _ENGLISH.languages.get(code, code)
+    return str(_ENGLISH.languages.get(_current(code)) or _ENGLISH.languages.get(code, code))
 
 
 @cache
