@@ -48,9 +48,9 @@ class Sound:
 
 def spelling_key(text: str) -> str:
     """The text as it is compared: lower case, accents off Latin letters, words parted by single spaces."""
-    folded = _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold()))
-    parted = _HYPHENS.sub(" ", folded)
-    return join_spelled_out("".join(filter(_belongs, parted)).strip())
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    parted = _HYPHENS.sub(" ", _ACCENT.sub("", folded))
+    return join_spelled_out(" ".join("".join(filter(_belongs, parted)).split()))
 
 
 @cache
