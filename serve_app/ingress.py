@@ -13,6 +13,7 @@ from serve_app import __version__
 from serve_app.cluster import http_host
 from serve_app.dialects.registry import DIALECTS
 from serve_app.health import ServeHealth
+from serve_app.local_only import LocalOnly
 from serve_app.opening import opened_services
 from serve_app.pipeline import Pipeline, StageHandles
 from serve_app.services import Services
@@ -34,6 +35,8 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
         lifespan=closing,
     )
     app.state.services = services
+    if services.is_open:
+        app.add_middleware(LocalOnly)
     for dialect in DIALECTS:
         app.include_router(dialect.router)
     return app
@@ -43,7 +46,9 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
 class Ingress:
     """Holds the stage handles; the app is made in the replica, so that nothing of it is pickled."""
 
-    async def __init__(self, settings: Settings, stages: StageHandles, limiter: Any) -> None:
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, settings: Settings, stages: StageHandles, limiter: Any
+    ) -> None:
         health = ServeHealth(serve.get_replica_context().app_name)
         async with contextlib.AsyncExitStack() as stack:
             opening = opened_services(settings, Pipeline(stages, settings), health, limiter, http_host())

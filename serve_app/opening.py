@@ -57,6 +57,7 @@ async def opened_services(
             admission=Admission(settings.limits.max_requests),
             access=AccessControl(access, keys, ledger, leases, local),
             sources=sources,
+            is_open=opened,
             jobs=None,  # type: ignore[arg-type]
         )
 

@@ -37,6 +37,8 @@ class Services:
     access: Access
     sources: Fetcher
     jobs: JobDesk
+    is_open: bool = False
+    """Whether requests without a key are those of one local user."""
     started_s: float = field(default_factory=time.monotonic)
 
 

@@ -20,7 +20,7 @@ from deployments.contracts import (
     Usage,
     Word,
 )
-from deployments.errors import NotFound, RayscribeError, Unauthenticated
+from deployments.errors import NotFound, RayscribeError, SourceRefused, Unauthenticated
 from serve_app.access.plans import UNLIMITED, Plan
 from serve_app.access.visit import Caller, RateState, Visit
 from serve_app.admission import Admission
@@ -152,6 +152,8 @@ class FakeSources:
         self.fetched.append((url, max_bytes))
         if self.error:
             raise self.error
+        if url not in self.files:
+            raise SourceRefused("the server says 404")
         return np.frombuffer(self.files[url], np.uint8)
 
 
