@@ -22,7 +22,6 @@ _SCHEME = "rs_"
 _RANDOM_BYTES = 32
 _PREFIX_CHARACTERS = len(_SCHEME) + 8
 """Shown in lists: 48 of the 256 random bits, which leaves nothing to guess."""
-_MOST_CACHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,18 @@ class KeyRecord:
 class KeyStore:
     """Makes, checks and revokes keys. All methods raise ServiceUnavailable when the database does not answer."""
 
-    def __init__(self, database: Database, *, cache_s: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        cache_s: float,
+        clock: Callable[[], float] = time.time,
+        most_cached: int = 10_000,
+    ) -> None:
         """A key that was good is taken for good for another cache_s; clock gives seconds since 1970."""
         self._database = database
         self._clock = clock
-        self._known = _RecentCallers(cache_s)
+        self._known = _RecentCallers(cache_s, most_cached)
 
     async def create(self, user: User, name: str, expires_at_s: float | None = None) -> NewKey:
         """Make a key.
@@ -162,8 +168,9 @@ class _RecentCallers:
     Keys that were not good are not kept: nobody can fill it with guesses, and a new key works at once.
     """
 
-    def __init__(self, ttl_s: float) -> None:
+    def __init__(self, ttl_s: float, most: int) -> None:
         self._ttl_s = ttl_s
+        self._most = most
         # In order of age. With each the time when it was asked for, and when its key expires.
         self._callers: dict[bytes, tuple[Caller, float, float]] = {}
 
@@ -174,7 +181,7 @@ class _RecentCallers:
 
     def add(self, digest: bytes, caller: Caller, now_s: float, expires_at_s: float | None) -> None:
         self._callers.pop(digest, None)
-        while len(self._callers) >= _MOST_CACHED:
+        while len(self._callers) >= self._most:
             del self._callers[next(iter(self._callers))]
         self._callers[digest] = caller, now_s, math.inf if expires_at_s is None else expires_at_s
 

@@ -51,7 +51,10 @@ def usage(
 @wallet.command()
 def top_up(
     user: Annotated[str, typer.Argument(help="Whose wallet.", metavar="USER")],
-    amount: Annotated[str, typer.Argument(help="In your currency; a mistake is taken back by: top-up USER -- -AMOUNT")],
+    amount: Annotated[
+        str,
+        typer.Argument(help="In your currency; a mistake is taken back by: top-up USER -- -AMOUNT", metavar="AMOUNT"),
+    ],
     note: Annotated[str, typer.Option(help="Kept with it in the ledger.")] = "",
     config: ConfigOption = None,
 ) -> None:
@@ -72,7 +75,7 @@ def top_up(
 
 @wallet.command()
 def show(
-    user: Annotated[str | None, typer.Argument(help="Whose wallet.", metavar="[USER]", show_default="all")] = None,
+    user: Annotated[str | None, typer.Argument(help="Whose wallet.", metavar="USER", show_default="all")] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:

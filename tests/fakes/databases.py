@@ -30,7 +30,7 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres: PostgresServer) -> str:
+def migrated_database(postgres: PostgresServer) -> str:
     name = postgres.new_database()
     asyncio.run(_migrate(postgres.url(name)))
     return name
@@ -47,12 +47,14 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of this test's own, with all tables."""
+    """A database with all tables, for this test alone as long as it runs; what changes tables takes an empty one."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "test.db")
         return _sqlite_url(tmp_path / "test.db")
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.url(server.new_database(template=request.getfixturevalue("migrated_template")))
+    name: str = request.getfixturevalue("migrated_database")
+    server.empty(name)
+    return server.url(name)
 
 
 @pytest.fixture

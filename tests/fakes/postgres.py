@@ -11,8 +11,23 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import LiteralString
 
-PROGRAMS = ("initdb", "pg_ctl", "psql")
+import psycopg
+from psycopg import sql
+
+PROGRAMS = ("initdb", "pg_ctl")
+
+_EMPTY = """
+DO $$ BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    EXECUTE (
+        SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    );
+END $$
+"""
 
 
 class PostgresServer:
@@ -39,12 +54,15 @@ class PostgresServer:
     def stop(self) -> None:
         self._run("pg_ctl", "stop", "--wait", "--pgdata", self._data, "--mode=immediate")
 
-    def new_database(self, template: str = "template1") -> str:
+    def new_database(self) -> str:
         """Make a database, and return its name."""
         name = f"test_{next(self._numbers)}"
-        self._run("psql", "--host", str(self._folder), "--username=postgres", "--quiet", "--command",
-                  f"CREATE DATABASE {name} TEMPLATE {template}")  # fmt: skip
+        self._execute("postgres", sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return name
+
+    def empty(self, database: str) -> None:
+        """End what goes on in a database and delete all rows; three times as fast as making another."""
+        self._execute(database, _EMPTY)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self._folder}"
@@ -52,6 +70,10 @@ class PostgresServer:
     @property
     def _data(self) -> str:
         return str(self._folder / "data")
+
+    def _execute(self, database: str, statement: LiteralString | sql.Composed) -> None:
+        with psycopg.connect(host=str(self._folder), user="postgres", dbname=database, autocommit=True) as connection:
+            connection.execute(statement)
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(

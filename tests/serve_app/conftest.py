@@ -8,13 +8,13 @@ from tests.fakes.databases import (
     database,
     database_url,
     empty_database_url,
+    migrated_database,
     migrated_file,
-    migrated_template,
     postgres,
 )
 from tests.fakes.listen_server import ListenServer, running_listen_server
 
-__all__ = ["database", "database_url", "empty_database_url", "migrated_file", "migrated_template", "postgres"]
+__all__ = ["database", "database_url", "empty_database_url", "migrated_database", "migrated_file", "postgres"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from deployments.errors import EngineUnavailable, ServiceUnavailable
+from serve_app.jobs import tables as jobs_tables
 from serve_app.storage.database import Database
 from serve_app.storage.tables import METADATA, USERS
 
@@ -171,23 +172,28 @@ def _differences(connection: Connection) -> Any:
 
 
 async def test_the_migrations_make_the_tables(database: Database) -> None:
+    assert jobs_tables.__name__, "imported for the tables that it adds to METADATA"
     async with database.reading() as connection:
         assert await connection.run_sync(_differences) == []
 
 
 def test_several_processes_may_migrate_at_once(empty_database_url: str) -> None:
-    program = (
-        "import asyncio, sys; from serve_app.storage.database import Database;"
-        "database = Database(sys.argv[1]); sys.stdin.readline(); asyncio.run(database.migrate())"
-    )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", program, empty_database_url], stdin=subprocess.PIPE) for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write(b"go\n")
-        process.stdin.close()
-    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    # One start of the interpreter for all of them; they are let go at once.
+    program = """
+import asyncio, os, sys
+from serve_app.storage.database import Database
+gate, opener = os.pipe()
+def child():
+    os.close(opener)
+    os.read(gate, 1)
+    asyncio.run(Database(sys.argv[1]).migrate())
+    os._exit(0)
+children = [os.fork() or child() for _ in range(4)]
+os.close(opener)
+print([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children])
+"""
+    result = subprocess.run([sys.executable, "-c", program, empty_database_url], capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("[0, 0, 0, 0]\n", "")
 
     async def look() -> int:
         database = Database(empty_database_url)
@@ -199,11 +205,14 @@ def test_several_processes_may_migrate_at_once(empty_database_url: str) -> None:
     assert asyncio.run(look()) == 0
 
 
-async def test_a_schema_of_a_newer_version_is_left_alone(database: Database) -> None:
+async def test_a_schema_of_a_newer_version_is_left_alone(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    await database.migrate()
     async with database.writing() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(EngineUnavailable, match="newer Rayscribe"):
         await database.migrate()
+    await database.close()
 
 
 async def test_the_sqlite_file_is_for_its_owner_only(tmp_path: Path) -> None:
