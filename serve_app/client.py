@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from deployments.contracts import Segment, Word
+from serve_app.loopback import is_loopback
 
 MAX_ATTEMPTS = 4
 MAX_RETRY_WAIT_S = 30.0
@@ -44,8 +44,9 @@ class ListenError(Exception):
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the same request may succeed soon: nothing was sent, or the service said 503."""
-        return self.code == UNREACHABLE or self.status == httpx.codes.SERVICE_UNAVAILABLE
+        """Whether the same request may succeed soon: nothing was sent, or the service said 429 or 503."""
+        later = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+        return self.code == UNREACHABLE or self.status in later
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +143,17 @@ def _segment(words: list[Word], language: str) -> Segment:
 class ListenClient:
     """Calls one server; use it as an async context manager. Temporary failures are tried up to MAX_ATTEMPTS times."""
 
-    def __init__(self, server: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(
+        self, server: str, api_key: str | None = None, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         """Prepare to call ``server``, a base URL such as ``http://127.0.0.1:7100``."""
         self._sleep = sleep
         self._http = httpx.AsyncClient(
             base_url=server,
+            headers={"authorization": f"Token {api_key}"} if api_key else {},
             timeout=httpx.Timeout(60.0, connect=5.0, read=ANSWER_TIMEOUT_S, pool=None),
             # A proxy from the environment cannot reach this machine's own loopback.
-            trust_env=not _is_loopback(httpx.URL(server).host),
+            trust_env=not is_loopback(httpx.URL(server).host),
         )
 
     async def __aenter__(self) -> Self:
@@ -227,10 +231,3 @@ def _wait_s(state: RetryCallState) -> float:
     if isinstance(error, ListenError) and error.retry_after_s is not None:
         return min(max(error.retry_after_s, 0.0), MAX_RETRY_WAIT_S)
     return _backoff_s(state)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

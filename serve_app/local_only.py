@@ -6,12 +6,13 @@ even read the answer. The first kind says where it comes from in ``Origin``, the
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve_app.loopback import is_loopback
 
 _REASON = (
     "This service asks for no keys and so answers this machine only. Behind a proxy, set access.require_keys and make "
@@ -45,11 +46,5 @@ def _names_this_machine(url: str) -> bool:
         host = urlsplit(url).hostname or ""
     except ValueError:
         return False
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    # 0.0.0.0 as a destination is this machine.
-    return address.is_loopback or address.is_unspecified
+    # 0.0.0.0 as a destination is this machine too.
+    return is_loopback(host) or host in ("0.0.0.0", "::")

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 
 from deployments.errors import EngineUnavailable
+from serve_app.loopback import is_loopback
 from serve_app.settings import AccessSettings
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on host."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def is_open(settings: AccessSettings, host: str) -> bool:

@@ -34,6 +34,9 @@ def transcribe(
     server: Annotated[str, typer.Option(help="Where Rayscribe runs.", envvar="RAYSCRIBE_SERVER")] = (
         "http://127.0.0.1:7100"
     ),
+    api_key: Annotated[
+        str | None, typer.Option(help="Where it asks for keys; better in the environment.", envvar="RAYSCRIBE_API_KEY")
+    ] = None,
 ) -> None:
     """Transcribe recordings with a running service.
 
@@ -58,7 +61,7 @@ def transcribe(
         num_speakers=num_speakers,
         timestamps=word_times or is_subtitle,
     )
-    run = TranscriptionRun(files, options, output_format, output_dir, word_times=word_times)
+    run = TranscriptionRun(files, options, output_format, output_dir, word_times=word_times, api_key=api_key)
     try:
         succeeded = asyncio.run(run.execute(server, concurrency))
     except KeyboardInterrupt:

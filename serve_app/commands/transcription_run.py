@@ -31,8 +31,10 @@ class TranscriptionRun:
         output_dir: Path | None,
         *,
         word_times: bool,
+        api_key: str | None = None,
     ) -> None:
         """Args as on the command line; without output_dir transcripts go to stdout."""
+        self._api_key = api_key
         self._files = files
         self._options = options
         self._format = output_format
@@ -56,7 +58,7 @@ class TranscriptionRun:
                     finally:
                         progress.advance(bar)
 
-            async with ListenClient(server) as client:
+            async with ListenClient(server, self._api_key) as client:
                 pending = [asyncio.create_task(transcribe(path)) for path in self._files]
                 try:
                     # In the order given, each as soon as it and those before it are there.

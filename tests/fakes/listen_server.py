@@ -36,6 +36,7 @@ class ListenServer:
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     forms: list[dict[str, str]] = field(default_factory=list)
     uploads: list[tuple[str | None, bytes]] = field(default_factory=list)
+    authorizations: list[str | None] = field(default_factory=list)
     most_at_once: int = 0
     _now: int = 0
 
@@ -55,6 +56,7 @@ class ListenServer:
         return app
 
     async def _answer(self, request: Request) -> Response:
+        self.authorizations.append(request.headers.get("authorization"))
         form = await request.form()
         audio = form["audio"]
         assert isinstance(audio, UploadFile)

@@ -58,6 +58,13 @@ async def test_the_file_and_only_the_chosen_options_are_sent(listen_server: List
     ]
 
 
+async def test_a_key_is_sent_where_there_is_one(listen_server: ListenServer, recording: Path) -> None:
+    for key in (None, "rs_secret"):
+        async with ListenClient(listen_server.url, key) as client:
+            await client.transcribe(recording, _DEFAULTS)
+    assert listen_server.authorizations == [None, "Token rs_secret"]
+
+
 async def test_an_error_keeps_the_servers_words(listen_server: ListenServer, recording: Path) -> None:
     listen_server.scripted = [error_response(422, "Audio file too large", "FILE_TOO_LARGE")]
     naps = Naps()
@@ -71,14 +78,15 @@ async def test_an_error_keeps_the_servers_words(listen_server: ListenServer, rec
     assert naps.taken_s == []
 
 
-async def test_503_is_tried_again_after_the_time_the_server_asked_for(
-    listen_server: ListenServer, recording: Path
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_temporary_refusal_is_tried_again_after_the_time_the_server_asked_for(
+    listen_server: ListenServer, recording: Path, status: int
 ) -> None:
     busy = ("No ASR workers available", "SERVICE_UNAVAILABLE")
     listen_server.scripted = [
-        error_response(503, *busy, **{"retry-after": "7"}),
-        JSONResponse({"error": busy[0], "code": busy[1], "retry_after": 9}, status_code=503),
-        error_response(503, *busy, **{"retry-after": "3600"}),
+        error_response(status, *busy, **{"retry-after": "7"}),
+        JSONResponse({"error": busy[0], "code": busy[1], "retry_after": 9}, status_code=status),
+        error_response(status, *busy, **{"retry-after": "3600"}),
     ]
     naps = Naps()
     answer = await _transcribe(listen_server.url, recording, naps=naps)
