@@ -5,7 +5,8 @@ RayscribeError
 │   ├── MissingParameter          a required parameter is absent
 │   ├── InvalidParameter          a parameter has a wrong value, or is not known
 │   ├── UnsupportedParameter      a valid parameter that this profile's engines cannot honour
-│   └── NotFound                  no such job, or not this caller's
+│   ├── NotFound                  no such job, or not this caller's
+│   └── IllegalMove               a message that does not fit the state of a live session
 ├── AccessDenied                  who asks may not have this
 │   ├── Unauthenticated           no key, or one that is not known, revoked or expired
 │   ├── FeatureNotInPlan          the plan lacks what a parameter asks for
@@ -22,6 +23,10 @@ RayscribeError
 │   ├── UnsupportedAudio          no audio that can be decoded
 │   ├── AudioTooLarge             more bytes than allowed
 │   └── AudioTooLong              more seconds than allowed
+├── SessionLimit                  a live session has to end
+│   ├── ClientTooFast             its client sends faster than real time for too long
+│   ├── SessionTooLong            it has lasted as long as one may
+│   └── SessionIdle               nothing has come for too long
 ├── ServiceUnavailable            try again later: nothing is wrong with the request
 │   ├── Overloaded                a queue is full
 │   ├── StageLost                 a replica died under the request, and retries did not help
@@ -88,6 +93,18 @@ class NotFound(InvalidRequest):
 
     def __str__(self) -> str:
         return f"No such {self.kind}: {self.name}"
+
+
+class IllegalMove(InvalidRequest):
+    """A message that does not fit the state of a live session."""
+
+    def __init__(self, state: str, move: str) -> None:
+        super().__init__(state, move)
+        self.state = state
+        self.move = move
+
+    def __str__(self) -> str:
+        return f"Cannot {self.move} while the session is {self.state}"
 
 
 class AccessDenied(RayscribeError):
@@ -217,6 +234,35 @@ class AudioTooLong(AudioRejected):
 
     def __str__(self) -> str:
         return f"Audio is longer than {self.max_duration_s:g} seconds"
+
+
+class SessionLimit(RayscribeError):
+    """A live session has to end; ``limit_s`` is the limit that it reached, in seconds."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(limit_s)
+        self.limit_s = limit_s
+
+
+class ClientTooFast(SessionLimit):
+    """More audio waits than may: the client sends faster than real time for too long."""
+
+    def __str__(self) -> str:
+        return f"Audio arrives faster than it can be taken: more than {self.limit_s:g} seconds of it wait"
+
+
+class SessionTooLong(SessionLimit):
+    """The session has lasted as long as one may."""
+
+    def __str__(self) -> str:
+        return f"The session has reached its longest duration of {self.limit_s:g} seconds"
+
+
+class SessionIdle(SessionLimit):
+    """Nothing has come for too long."""
+
+    def __str__(self) -> str:
+        return f"Nothing was received for {self.limit_s:g} seconds"
 
 
 class ServiceUnavailable(RayscribeError):

@@ -179,6 +179,17 @@ class WebhookSettings(_Section):
     concurrent_deliveries: int = Field(8, ge=1, description="Attempts of one runner replica at once.")
 
 
+class LiveSettings(_Section):
+    """Sessions over sockets."""
+
+    max_sessions: int = Field(100, ge=1, description="Sessions that one ingress replica holds at once.")
+    max_session_s: float = Field(3600.0, gt=0, description="The longest session.")
+    idle_timeout_s: float = Field(60.0, gt=0, description="Without a message for so long a session ends.")
+    max_queued_s: float = Field(30.0, gt=0, description="Audio of one session that may wait to be looked at.")
+    partial_interval_s: float = Field(0.5, gt=0, description="The shortest time between two partial texts.")
+    utterance_timeout_s: float = Field(20.0, gt=0, description="Time in which an utterance must be recognised.")
+
+
 class Settings(_Section):
     """All of it."""
 
@@ -193,3 +204,4 @@ class Settings(_Section):
     sources: SourceSettings = SourceSettings()
     jobs: JobSettings = JobSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    live: LiveSettings = LiveSettings()

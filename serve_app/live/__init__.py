@@ -1,0 +1,1 @@
+"""Live transcription: one engine under every socket dialect. A dialect only translates messages."""

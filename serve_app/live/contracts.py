@@ -1,0 +1,172 @@
+"""What a live session is asked, and what it says. Times are seconds of audio from the session's first sample."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from deployments.contracts import VocabularyTerm, Word
+from serve_app.access.visit import Visit
+
+
+class Encoding(StrEnum):
+    """How samples are written: little endian, mono."""
+
+    PCM_S16 = "pcm_s16"
+    PCM_S32 = "pcm_s32"
+    MULAW = "mulaw"
+    ALAW = "alaw"
+    OPUS = "opus"
+    """One bare Opus packet in each message."""
+    OGG_OPUS = "ogg_opus"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What a client sends. Opus knows its own rate; there, sample_rate_hz is ignored."""
+
+    encoding: Encoding = Encoding.PCM_S16
+    sample_rate_hz: int = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """Everything a socket dialect can ask.
+
+    Attributes:
+        request_id: names the session in logs and in the ledger.
+        audio: what the client sends.
+        language: ISO 639-1; None: find out, among candidates where there are any.
+        candidates: see language.
+        punctuate: write punctuation and capitals.
+        partials: whether unfinished text is wanted.
+        partial_interval_s: how often, while somebody speaks.
+        endpointing: whether silence ends an utterance; without it only ``finalize`` does, and the longest window.
+        end_silence_s: the silence that does.
+        speech_threshold: probability of speech above which a frame counts; None: the engine's own.
+        max_words: an utterance of so many words is final; None: the engine's longest window is the limit.
+        diarize: name the speaker of finals.
+        vocabulary: names and terms to listen for.
+    """
+
+    request_id: str
+    audio: AudioFormat = AudioFormat()
+    language: str | None = None
+    candidates: tuple[str, ...] = ()
+    punctuate: bool = True
+    partials: bool = True
+    partial_interval_s: float = 0.5
+    endpointing: bool = True
+    end_silence_s: float = 0.5
+    speech_threshold: float | None = None
+    max_words: int | None = None
+    diarize: bool = False
+    vocabulary: tuple[VocabularyTerm, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Somebody began to speak."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """Nobody speaks any more."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What the running utterance sounds like so far. ``stable_words`` of its words are not expected to change."""
+
+    utterance: int
+    text: str
+    words: tuple[Word, ...]
+    start_s: float
+    end_s: float
+    stable_words: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """An utterance, for good. An empty one answers a ``finalize`` when nothing was said."""
+
+    utterance: int
+    text: str
+    words: tuple[Word, ...]
+    start_s: float
+    end_s: float
+    language: str | None
+    speaker: str | None = None
+    snr_db: float | None = None
+    from_finalize: bool = False
+
+    @property
+    def confidence(self) -> float:
+        """Mean of the words'; 0 without words."""
+        return sum(word.confidence for word in self.words) / len(self.words) if self.words else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """The last event of a session that ended as it should: everything that was sent has been answered."""
+
+    audio_s: float
+    billable_s: float
+
+
+LiveEvent = SpeechStarted | SpeechEnded | Partial | Final | SessionEnded
+
+
+class LiveSession(Protocol):
+    """One connection's session. All methods belong to one event loop; ``events`` is iterated by one task."""
+
+    async def feed(self, data: bytes) -> None:
+        """Take the next message of audio, of any size; a sample may be cut across two.
+
+        Raises:
+            UnsupportedAudio: it cannot be decoded.
+            ClientTooFast: more audio waits than may.
+            SessionTooLong: the longest session is over.
+            IllegalMove: the session is closing.
+        """
+        ...
+
+    async def finalize(self) -> None:
+        """End the running utterance now; answered by a Final with from_finalize, maybe an empty one."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget the running utterance."""
+        ...
+
+    async def close(self) -> None:
+        """No more audio: what was sent is finished, then the events end with SessionEnded."""
+        ...
+
+    def events(self) -> AsyncIterator[LiveEvent]:
+        """Everything the session says, in order, until SessionEnded.
+
+        Raises:
+            RayscribeError: why the session cannot go on.
+        """
+        ...
+
+
+class LiveService(Protocol):
+    """Opens sessions."""
+
+    def open(self, visit: Visit, options: LiveOptions) -> AbstractAsyncContextManager[LiveSession]:
+        """A session for the time of the context; leaving it early stops its work and meters what was done.
+
+        Raises:
+            InvalidParameter, UnsupportedParameter, FeatureNotInPlan: the options cannot be honoured.
+            Overloaded: this process holds as many sessions as it may.
+        """
+        ...
