@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from serve_app.dialects import health, smallest_selfhost, smallest_waves
+from serve_app.dialects import health, sixtydb, smallest_selfhost, smallest_waves
 from serve_app.dialects.dialect import CallbackForm, Dialect
+from serve_app.dialects.openai import routes as openai
 
-DIALECTS: tuple[Dialect, ...] = (smallest_selfhost.DIALECT, smallest_waves.DIALECT, health.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (smallest_selfhost.DIALECT, smallest_waves.DIALECT, sixtydb.DIALECT, openai.DIALECT, health.DIALECT)
 
 CALLBACK_FORMS: Mapping[str, CallbackForm] = {
     dialect.name: dialect.callbacks for dialect in DIALECTS if dialect.callbacks is not None
