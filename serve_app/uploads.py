@@ -32,9 +32,15 @@ class UploadedForm:
 
 
 async def read_form(
-    request: Request, audio_part: str, max_bytes: int, list_fields: frozenset[str] = frozenset()
+    request: Request,
+    audio_part: str,
+    max_bytes: int,
+    list_fields: frozenset[str] = frozenset(),
+    older_audio_parts: frozenset[str] = frozenset(),
 ) -> UploadedForm:
-    """Read a multipart form whose file is the part named audio_part. Fields in list_fields may come more than once.
+    """Read a multipart form whose file is the part named audio_part, or by a name that it had before.
+
+    Fields in list_fields may come more than once.
 
     Raises:
         AudioTooLarge: by its declared length before anything is read, or by count while reading.
@@ -52,7 +58,7 @@ async def read_form(
     except MultiPartException as error:
         raise InvalidParameter("body", f"not a readable multipart form ({error.message})") from error
     try:
-        return await _read(form, audio_part, max_bytes, list_fields)
+        return await _read(form, older_audio_parts | {audio_part}, max_bytes, list_fields)
     finally:
         await form.close()
 
@@ -112,18 +118,20 @@ async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, No
         yield chunk
 
 
-async def _read(form: FormData, audio_part: str, max_bytes: int, list_fields: frozenset[str]) -> UploadedForm:
+async def _read(
+    form: FormData, audio_parts: frozenset[str], max_bytes: int, list_fields: frozenset[str]
+) -> UploadedForm:
     fields: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
     audio: npt.NDArray[np.uint8] | None = None
     for name, value in form.multi_items():
-        if name in fields or (name == audio_part and audio is not None):
+        if name in fields or (name in audio_parts and audio is not None):
             raise InvalidParameter(name, "given twice")
         if isinstance(value, UploadFile):
-            if name != audio_part:
+            if name not in audio_parts:
                 raise InvalidParameter(name, "is not a file")
             audio = await _bytes_of(value, max_bytes)
-        elif name == audio_part:
+        elif name in audio_parts:
             raise InvalidParameter(name, "must be sent as a file")
         elif name in list_fields:
             lists.setdefault(name, []).append(value)

@@ -8,7 +8,13 @@ from serve_app.dialects import health, sixtydb, smallest_selfhost, smallest_wave
 from serve_app.dialects.dialect import CallbackForm, Dialect
 from serve_app.dialects.openai import routes as openai
 
-DIALECTS: tuple[Dialect, ...] = (smallest_selfhost.DIALECT, smallest_waves.DIALECT, sixtydb.DIALECT, openai.DIALECT, health.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    smallest_selfhost.DIALECT,
+    smallest_waves.DIALECT,
+    sixtydb.DIALECT,
+    openai.DIALECT,
+    health.DIALECT,
+)
 
 CALLBACK_FORMS: Mapping[str, CallbackForm] = {
     dialect.name: dialect.callbacks for dialect in DIALECTS if dialect.callbacks is not None

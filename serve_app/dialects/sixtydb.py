@@ -1,0 +1,211 @@
+"""60db: ``POST /stt`` and the two calls that tell what it can do.
+
+Source: the vendor's API reference, skills and changelog. Where they are silent or cannot be honoured:
+
+* Fields that the reference does not name are ignored: it mentions tuning of the language detection without a name for
+  it. An empty field counts as not given, as forms send them.
+* ``context`` asks for refinement by a language model. A plan without it gets the transcript and a warning, as the
+  vendor does; a plan with it a 400, for no profile has a language model yet. ``script_correction`` is a 400 likewise.
+* ``hash_id`` is a fingerprint of the file, ``has_audio`` whether there was any audio in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+import uuid
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from deployments.contracts import SpeakerCount, TranscriptionRequest, TranscriptionWarning, VocabularyTerm, WarningCode
+from deployments.errors import InvalidParameter, MissingParameter, UnsupportedParameter
+from serve_app.access.plans import Feature, Plan
+from serve_app.capabilities import ParameterNames, check_request
+from serve_app.dialects.dialect import Dialect, visiting
+from serve_app.dialects.errors import route_class
+from serve_app.dialects.sixtydb_answer import SttAnswer, WordDetails, to_answer
+from serve_app.dialects.sixtydb_catalogue import router as catalogue
+from serve_app.dialects.sixtydb_errors import ERROR_RESPONSES, error_body
+from serve_app.services import Services, services_of
+from serve_app.settings import LimitSettings
+from serve_app.uploads import read_form
+
+NAME = "sixtydb"
+AUDIO_PART = "file"
+_OLDER_AUDIO_PARTS = frozenset({"audio"})
+_DEFAULT_WEIGHT = 1.5
+_LARGEST_WEIGHT = 10.0
+
+router = APIRouter(tags=["60db"], route_class=route_class(error_body))
+
+
+class SttOptions(BaseModel):
+    """The fields of the form beside the file."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    language: str | None = Field(
+        None, description="ISO 639-1 code; without it, or with `auto`, it is found out.", examples=["en"]
+    )
+    languages: str | None = Field(
+        None, description="Languages to find out among, separated by commas; all by default.", examples=["en"]
+    )
+    diarize: bool = Field(False, description="Tell speakers apart and fill `speakers`.", examples=[True])
+    min_speakers: int | None = Field(
+        None, description="Only read with `diarize`; zero or less says nothing.", examples=[2]
+    )
+    max_speakers: int | None = Field(
+        None, description="Only read with `diarize`; zero or less says nothing.", examples=[4]
+    )
+    return_timestamps: Literal["none", "word"] = Field(
+        "none", description="`word`: words carry `start` and `end`.", examples=["word"]
+    )
+    include_confidence: bool = Field(False, description="Words carry `confidence`.", examples=[True])
+    context: str | None = Field(
+        None,
+        description="For refinement by a language model, which this service does not have yet: refused, or left out "
+        "with the warning `llm_refinement_not_in_plan` where the plan has no refinement.",
+        examples=["A call about a broken modem"],
+    )
+    keywords: str | None = Field(
+        None,
+        description="Terms that may be said, `term` or `term:weight`, separated by commas. The weight is above 0, at "
+        "most 10, and 1.5 by default; the higher, the more readily a similar word becomes the term.",
+        examples=["Rayscribe:3,Kubernetes"],
+    )
+    script_correction: bool = Field(False, description="Not in this profile: `true` is refused.", examples=[False])
+
+    def to_request(self, request_id: str, limits: LimitSettings) -> TranscriptionRequest:
+        """What the pipeline is asked.
+
+        Raises:
+            InvalidParameter: fields that contradict each other, or keywords that cannot be read.
+        """
+        language = None if self.language == "auto" else self.language
+        candidates = tuple(dict.fromkeys(code for code in _listed(self.languages) if code != "auto"))
+        if language is not None and candidates and language not in candidates:
+            raise InvalidParameter("language", "is not one of languages")
+        return TranscriptionRequest(
+            request_id=request_id,
+            language=language,
+            candidates=candidates if language is None else (),
+            diarize=self.diarize,
+            speaker_count=self._speaker_count(),
+            vocabulary=tuple(_term(entry) for entry in _listed(self.keywords)),
+            max_duration_s=limits.max_duration_s_in(NAME),
+        )
+
+    def _speaker_count(self) -> SpeakerCount:
+        if not self.diarize:
+            return SpeakerCount()
+        minimum, maximum = (
+            number if number is not None and number > 0 else None for number in (self.min_speakers, self.max_speakers)
+        )
+        if minimum is not None and maximum is not None and minimum > maximum:
+            raise InvalidParameter("min_speakers", "is larger than max_speakers")
+        return SpeakerCount(minimum=minimum, maximum=maximum)
+
+    def names(self) -> ParameterNames:
+        """Which field is to blame; a minimum is not larger than a maximum here."""
+        largest = "max_speakers" if (self.max_speakers or 0) > 0 else "min_speakers"
+        return ParameterNames(language="language", speaker_count=largest)
+
+
+def _listed(field: str | None) -> list[str]:
+    return [entry.strip() for entry in (field or "").split(",") if entry.strip()]
+
+
+def _term(entry: str) -> VocabularyTerm:
+    text, colon, weight = entry.rpartition(":")
+    if not colon:
+        return VocabularyTerm(entry, _DEFAULT_WEIGHT)
+    try:
+        number = float(weight)
+    except ValueError:
+        number = math.nan
+    if not 0 < number <= _LARGEST_WEIGHT:
+        reason = f"the weight behind a term must be a number above 0 and at most {_LARGEST_WEIGHT:g}"
+        raise InvalidParameter("keywords", reason)
+    if not text.strip():
+        raise InvalidParameter("keywords", "a weight without a term")
+    return VocabularyTerm(text.strip(), number)
+
+
+_OPTIONS_SCHEMA = SttOptions.model_json_schema()["properties"]
+_STT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [AUDIO_PART],
+                    "properties": {
+                        AUDIO_PART: {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "The recording. Its older name, `audio`, is taken as well.",
+                        },
+                        **_OPTIONS_SCHEMA,
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/stt",
+    response_model=SttAnswer,
+    response_model_exclude_unset=True,
+    responses=ERROR_RESPONSES,
+    openapi_extra=_STT_BODY,
+    summary="Transcribe a recording",
+)
+async def transcribe(request: Request, services: Annotated[Services, Depends(services_of)]) -> JSONResponse:
+    """Decode, gate, recognise and, on request, diarize an uploaded recording."""
+    async with visiting(request, services, NAME) as visit:
+        limits = services.settings.limits
+        form = await read_form(request, AUDIO_PART, limits.max_bytes_in(NAME), older_audio_parts=_OLDER_AUDIO_PARTS)
+        options = SttOptions.model_validate({name: value for name, value in form.fields.items() if value.strip()})
+        if form.audio is None:
+            raise MissingParameter(AUDIO_PART)
+        transcription = options.to_request(f"req_{uuid.uuid4().hex}", limits)
+        check_request(transcription, visit.plan, services.settings, options.names())
+        stripped = _stripped(options, visit.plan, services.settings.profile)
+        fingerprint = await asyncio.to_thread(hashlib.sha256, form.audio.data)
+        started_s = time.perf_counter()
+        transcript = await services.transcriptions.run(visit, transcription, form.audio)
+        processing_s = time.perf_counter() - started_s
+    details = WordDetails(times=options.return_timestamps == "word", confidences=options.include_confidence)
+    complete = replace(transcript, warnings=(*transcript.warnings, *stripped))
+    answer = to_answer(complete, details, processing_s, fingerprint.hexdigest()[:32])
+    return JSONResponse(answer.model_dump(mode="json", exclude_unset=True))
+
+
+def _stripped(options: SttOptions, plan: Plan, profile: str) -> tuple[TranscriptionWarning, ...]:
+    """Warnings about what the plan does not include and is left out.
+
+    Raises:
+        UnsupportedParameter: the engines cannot do it.
+    """
+    if options.script_correction:
+        raise UnsupportedParameter("script_correction", f"the {profile} profile cannot correct scripts")
+    if options.context is None:
+        return ()
+    if Feature.REFINEMENT in plan.features:
+        raise UnsupportedParameter("context", f"the {profile} profile has no language model to refine with")
+    message = "The plan has no refinement by a language model: context was left out"
+    return (TranscriptionWarning(WarningCode.LLM_REFINEMENT_NOT_IN_PLAN, message),)
+
+
+router.include_router(catalogue)
+
+DIALECT = Dialect(NAME, router)
