@@ -57,13 +57,18 @@ def load_settings(path: Path) -> Settings:
     """
     from serve_app.settings import Settings
 
-    application = _read_yaml(path)["applications"][0]
+    match _read_yaml(path)["applications"]:
+        case [{"args": args}, *_]:
+            pass
+        case [{}, *_]:
+            args = None
+        case _:
+            raise _invalid(path, ["applications: not a list of mappings"])
     try:
-        return Settings.model_validate(
-            (application.get("args") if isinstance(application, dict) else application) or {}
-        )
+        return Settings.model_validate(args or {})
     except ValidationError as error:
-        raise _invalid(path, [f"applications[0].args.{problem}" for problem in _problems(error)]) from error
+        problems = _problems(error)
+    raise _invalid(path, [f"applications[0].args.{problem}" for problem in problems])
 
 
 def _invalid(path: Path, problems: list[str]) -> ConfigError:

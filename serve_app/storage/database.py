@@ -124,7 +124,8 @@ class Database:
             yield
             return
         try:
-            await asyncio.wait_for(self._turn.acquire(), self._lock_timeout_s)
+            async with asyncio.timeout(self._lock_timeout_s):
+                await self._turn.acquire()
         except TimeoutError:
             raise _no_answer() from None
         try:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config
+from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config, load_settings
+from serve_app.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -92,3 +93,31 @@ def test_free_form_dictionaries_are_left_alone(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: No such file"):
         load_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(DEFAULT_CONFIG.parent.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_settings_of_the_configs_that_ship_are_valid(path: Path) -> None:
+    assert load_settings(path).profile == path.stem
+
+
+def test_settings_are_the_args_of_the_first_application(tmp_path: Path) -> None:
+    assert load_settings(_write(tmp_path, "applications: [{args: {profile: p}}, {args: {profile: q}}]")).profile == "p"
+    assert load_settings(_write(tmp_path, "applications: [{import_path: 'a:b'}]")) == Settings()
+    assert load_settings(_write(tmp_path, "applications: [{args: null}]")) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("applications: [3]", "applications: not a list of mappings"),
+        ("applications: {args: {}}", "applications: not a list of mappings"),
+        ("applications: [{args: {storage: {database_url: [hunter2]}}}]", "[0].args.storage.database_url: Input should"),
+        ("applications: [{args: {acess: {}}}]", "applications[0].args.acess: Extra inputs are not permitted"),
+    ],
+)
+def test_wrong_settings_are_errors_that_do_not_repeat_the_value(text: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(_write(tmp_path, text))
+    assert problem in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__context__ is None

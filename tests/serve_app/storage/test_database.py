@@ -16,6 +16,7 @@ from deployments.errors import EngineUnavailable, ServiceUnavailable
 from serve_app.jobs import tables as jobs_tables
 from serve_app.storage.database import Database
 from serve_app.storage.tables import METADATA, USERS
+from tests.fakes.postgres import PostgresServer
 
 pytestmark = pytest.mark.unit
 
@@ -83,6 +84,46 @@ async def test_a_cancelled_transaction_leaves_nothing_and_holds_nothing(database
     assert await _count(database) == 0
     async with database.writing() as connection:
         await connection.execute(insert(USERS), _user("ann"))
+
+
+async def test_wherever_they_are_cancelled_transactions_leave_no_lock(database: Database) -> None:
+    async def write(name: str) -> None:
+        async with database.writing() as connection:
+            await connection.execute(insert(USERS), _user(name))
+
+    async def write_and_cancel(name: str, passes: int) -> bool:
+        task = asyncio.create_task(write(name))
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        task.cancel()
+        (error,) = await asyncio.gather(task, return_exceptions=True)
+        return error is None
+
+    written = await asyncio.gather(*(write_and_cancel(f"user {passes}", passes) for passes in range(0, 90, 3)))
+    await write("ann")
+    # A cancellation may come after the commit.
+    assert await _count(database) >= sum(written) + 1
+
+
+async def test_a_connection_that_is_cut_is_an_outage_and_the_next_transaction_gets_another(
+    postgres: PostgresServer, migrated_database: str
+) -> None:
+    postgres.empty(migrated_database)
+    database = Database(postgres.url(migrated_database))
+
+    async def write_across_the_cut() -> None:
+        async with database.writing() as connection:
+            await connection.execute(insert(USERS), _user("ann"))
+            await asyncio.to_thread(postgres.empty, migrated_database)
+            await connection.execute(insert(USERS), _user("bob"))
+
+    with pytest.raises(ServiceUnavailable):
+        await write_across_the_cut()
+    async with database.writing() as connection:
+        await connection.execute(insert(USERS), _user("zoe"))
+    await asyncio.to_thread(postgres.empty, migrated_database)
+    assert await _count(database) == 0
+    await database.close()
 
 
 async def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
