@@ -67,15 +67,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where the result goes. ``extra`` is handed back as it came.
-
-    ``parameter`` is what the caller's API calls the URL; errors about it name it.
-    """
+    """Where the result goes. ``extra`` is handed back as it came."""
 
     url: str = field(repr=False)
     method: str = "POST"
     extra: str | None = None
-    parameter: str = "callback_url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +136,7 @@ class JobDesk(Protocol):
         """Store the job and its audio; when this returns, neither can be lost.
 
         Raises:
-            InvalidParameter: the callback cannot be called; it names ``order.callback.parameter``.
+            InvalidParameter: the callback cannot be called; it names the parameter ``callback_url``.
             Overloaded: too many of this user's jobs wait.
         """
         ...

@@ -20,6 +20,7 @@ from serve_app.outbound.urls import parse_http_url
 
 MAX_URL_CHARACTERS = 4096
 _METHODS = ("POST", "GET")
+_PARAMETER = "callback_url"
 
 
 class StoredJobs:
@@ -71,15 +72,15 @@ def check_callback(callback: Callback, guard: AddressGuard) -> None:
         InvalidParameter: it cannot.
     """
     if callback.method not in _METHODS:
-        raise InvalidParameter(callback.parameter, "can be called by POST or GET only")
+        raise InvalidParameter(_PARAMETER, "can be called by POST or GET only")
     if len(callback.url) > MAX_URL_CHARACTERS or not callback.url.isprintable():
-        raise InvalidParameter(callback.parameter, "not a valid URL")
+        raise InvalidParameter(_PARAMETER, "not a valid URL")
     try:
-        host = parse_http_url(callback.url, callback.parameter).host
+        host = parse_http_url(callback.url, _PARAMETER).host
     except SourceForbidden:
-        raise InvalidParameter(callback.parameter, "must be an http or https URL") from None
+        raise InvalidParameter(_PARAMETER, "must be an http or https URL") from None
     if _is_literal(host) and not guard.trusts(host) and not guard.allows(_address_of(host)):
-        raise InvalidParameter(callback.parameter, f"{host} is not on the public internet")
+        raise InvalidParameter(_PARAMETER, f"{host} is not on the public internet")
 
 
 def _is_literal(host: str) -> bool:

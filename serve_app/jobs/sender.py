@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from deployments.errors import RayscribeError
+from deployments.errors import RayscribeError, SourceRejected
 from serve_app.jobs.contracts import DeliveryState
 from serve_app.jobs.outbox import AttemptOutcome, DueDelivery, Outbox
 from serve_app.jobs.retries import Fraction, full_jitter_s
@@ -76,9 +76,13 @@ class WebhookSender:
         if room <= 0:
             return
         for delivery in await self._outbox.claim(room):
-            task = asyncio.create_task(self._attempt(delivery))
+            task = asyncio.create_task(self.attempt(delivery))
             self._attempts.add(task)
             task.add_done_callback(self._ended)
+
+    async def finish(self) -> None:
+        """Wait for the attempts that are under way."""
+        await asyncio.gather(*self._attempts)
 
     async def stop(self) -> None:
         """End the attempts that are under way; each is on record, and made again soon."""
@@ -87,7 +91,8 @@ class WebhookSender:
             task.cancel()
         await asyncio.gather(*stopping, return_exceptions=True)
 
-    async def _attempt(self, delivery: DueDelivery) -> None:
+    async def attempt(self, delivery: DueDelivery) -> None:
+        """Make one attempt, and write down what became of it."""
         begun_s = time.monotonic()
         try:
             answer = await self._send(delivery)
@@ -96,7 +101,9 @@ class WebhookSender:
             await self._outbox.settle(delivery, outcome)
             raise
         except RayscribeError as error:
-            outcome = self._again(delivery, begun_s, error=str(error))
+            # str() of a SourceRejected says that audio could not be fetched.
+            reason = error.reason if isinstance(error, SourceRejected) else str(error)
+            outcome = self._again(delivery, begun_s, error=reason)
         else:
             outcome = self._answered(delivery, answer, begun_s)
         _log.info("webhook %s, attempt %d: %s", delivery.id, delivery.number, outcome.status or outcome.error)

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import openai
+import pytest
+from standardwebhooks import Webhook
+
+from deployments.errors import RayscribeError, SourceUnreachable
+from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState, Job
+from serve_app.jobs.guarded_webhooks import GuardedWebhooks
+from serve_app.jobs.retries import full_jitter_s
+from serve_app.jobs.sender import WebhookAnswer, WebhookSender
+from serve_app.jobs.signing import signed_headers
+from serve_app.outbound.client import GuardedClient
+from serve_app.outbound.guard import AddressGuard
+from serve_app.settings import WebhookSettings
+from tests.fakes.job_bench import SECRET, JobBench, transcript_of
+from tests.fakes.scripted_http import fixed, response, scripted_server
+
+pytestmark = pytest.mark.unit
+
+SETTINGS = WebhookSettings(max_attempts=4, first_retry_s=2.0, longest_retry_s=100.0)
+
+
+@dataclass
+class FakeWebhook:
+    """Answers what it is told to, in order, and the last of it for ever."""
+
+    answers: list[WebhookAnswer | RayscribeError] = field(default_factory=lambda: [WebhookAnswer(204)])
+    heard: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+    ) -> WebhookAnswer:
+        self.heard.append((method, url, dict(headers), body))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, RayscribeError):
+            raise answer
+        return answer
+
+
+async def _completed(bench: JobBench, **callback: Any) -> Job:
+    job = await bench.accept(**callback)
+    claim = await bench.queue.claim()
+    assert claim is not None
+    assert await bench.queue.complete(claim, transcript_of(job.order.request))
+    return job
+
+
+async def _delivery(bench: JobBench, job: Job) -> Delivery:
+    (delivery,) = (await bench.store.find(job.user_id, job.id)).deliveries
+    return delivery
+
+
+async def _deliver(sender: WebhookSender) -> None:
+    """Begin what is due, and wait for it."""
+    await sender.deliver_due()
+    await sender.finish()
+
+
+def _sender(bench: JobBench, client: Any) -> WebhookSender:
+    return WebhookSender(bench.outbox, client, SETTINGS, fraction=lambda: 1.0)
+
+
+@pytest.mark.parametrize("verify", ["standardwebhooks", "openai"])
+async def test_the_signature_is_accepted_by_the_verifiers_people_have(bench: JobBench, verify: str) -> None:
+    webhook = FakeWebhook()
+    job = await _completed(bench)
+    await _deliver(_sender(bench, webhook))
+    ((method, url, headers, body),) = webhook.heard
+    assert (method, url, headers["content-type"]) == ("POST", "https://example.com/hook", "application/json")
+    assert headers["webhook-id"] == (await _delivery(bench, job)).id
+    if verify == "openai":
+        client = openai.OpenAI(api_key="none", webhook_secret=SECRET)
+        client.webhooks.verify_signature(body, headers)
+        with pytest.raises(openai.InvalidWebhookSignatureError):
+            client.webhooks.verify_signature(body + b" ", headers)
+    else:
+        assert Webhook(SECRET).verify(body, headers)["job_id"] == job.id
+
+
+def test_the_signature_is_the_one_of_the_specification() -> None:
+    # Example of the specification's repository.
+    headers = signed_headers(
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330.9, b'{"test": 2432232314}'
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert headers["webhook-timestamp"] == "1614265330"
+
+
+async def test_a_delivery_is_tried_again_later_and_later_and_each_attempt_is_on_record(bench: JobBench) -> None:
+    webhook = FakeWebhook([WebhookAnswer(500), SourceUnreachable("no answer"), WebhookAnswer(302), WebhookAnswer(200)])
+    job = await _completed(bench)
+    sender = _sender(bench, webhook)
+    for wait_s in (2.0, 4.0, 8.0):
+        await _deliver(sender)
+        pending = await _delivery(bench, job)
+        assert pending.state is DeliveryState.PENDING
+        assert pending.next_attempt_at_s == bench.clock.now_s + wait_s
+        bench.pass_time(wait_s - 0.1)
+        await _deliver(sender)
+        bench.pass_time(0.1)
+    await _deliver(sender)
+    delivered = await _delivery(bench, job)
+    assert (delivered.state, delivered.next_attempt_at_s) == (DeliveryState.DELIVERED, None)
+    assert [(attempt.number, attempt.status) for attempt in delivered.attempts] == [
+        (1, 500), (2, None), (3, 302), (4, 200)
+    ]  # fmt: skip
+    assert delivered.attempts[1].error == "no answer"
+    assert all(attempt.duration_s is not None for attempt in delivered.attempts)
+    assert len({heard[2]["webhook-id"] for heard in webhook.heard}) == 1
+
+
+async def test_after_the_last_attempt_a_delivery_is_on_record_as_failed(bench: JobBench) -> None:
+    webhook = FakeWebhook([WebhookAnswer(500)])
+    job = await _completed(bench)
+    for _ in range(10):
+        await _deliver(_sender(bench, webhook))
+        bench.pass_time(100)
+    delivery = await _delivery(bench, job)
+    assert (delivery.state, len(delivery.attempts), len(webhook.heard)) == (DeliveryState.FAILED, 4, 4)
+
+
+async def test_a_webhook_that_is_gone_is_not_called_again(bench: JobBench) -> None:
+    webhook = FakeWebhook([WebhookAnswer(410)])
+    job = await _completed(bench)
+    await _deliver(_sender(bench, webhook))
+    bench.pass_time(1000)
+    await _deliver(_sender(bench, webhook))
+    assert len(webhook.heard) == 1
+    assert (await _delivery(bench, job)).state is DeliveryState.FAILED
+
+
+@pytest.mark.parametrize(("retry_after_s", "waits_s"), [(30.0, 30.0), (1.0, 2.0), (1e9, 100.0)])
+async def test_a_webhook_says_when_to_come_again_within_bounds(
+    bench: JobBench, retry_after_s: float, waits_s: float
+) -> None:
+    job = await _completed(bench)
+    await _deliver(_sender(bench, FakeWebhook([WebhookAnswer(503, retry_after_s)])))
+    assert (await _delivery(bench, job)).next_attempt_at_s == bench.clock.now_s + waits_s
+
+
+async def test_a_sender_that_dies_leaves_its_attempt_on_record_and_the_message_to_others(bench: JobBench) -> None:
+    job = await _completed(bench)
+    (lost,) = await bench.outbox.claim(10)
+    assert (await _delivery(bench, job)).attempts == (DeliveryAttempt(1, bench.clock.now_s),)
+    assert await bench.outbox.claim(10) == ()
+    bench.pass_time(45)
+    (again,) = await bench.outbox.claim(10)
+    assert (again.id, again.number) == (lost.id, 2)
+    assert (await _delivery(bench, job)).attempts[0].error == "the worker died before there was an answer"
+
+
+async def test_a_message_that_kills_its_senders_ends_as_failed(bench: JobBench) -> None:
+    job = await _completed(bench)
+    for _ in range(4):
+        assert len(await bench.outbox.claim(10)) == 1
+        bench.pass_time(45)
+    assert await bench.outbox.claim(10) == ()
+    delivery = await _delivery(bench, job)
+    assert (delivery.state, len(delivery.attempts)) == (DeliveryState.FAILED, 4)
+
+
+async def test_the_late_news_of_a_success_is_believed(bench: JobBench) -> None:
+    job = await _completed(bench)
+    late = WebhookSender(bench.outbox, FakeWebhook(), SETTINGS)
+    (first,) = await bench.outbox.claim(10)
+    bench.pass_time(45)
+    (second,) = await bench.outbox.claim(10)
+    await late.attempt(first)
+    await WebhookSender(bench.outbox, FakeWebhook([WebhookAnswer(500)]), SETTINGS).attempt(second)
+    delivery = await _delivery(bench, job)
+    assert delivery.state is DeliveryState.DELIVERED
+    assert [attempt.status for attempt in delivery.attempts] == [204, 500]
+
+
+async def test_a_get_carries_parameters_and_no_body(bench: JobBench) -> None:
+    webhook = FakeWebhook()
+    job = await _completed(bench, url="https://example.com/hook?a=1#part", method="GET", extra="k:v, ü&")
+    await _deliver(_sender(bench, webhook))
+    ((method, url, headers, body),) = webhook.heard
+    assert (method, body) == ("GET", b"")
+    assert url == (
+        f"https://example.com/hook?a=1&job_id={job.id}&request_id=req_1&status=success"
+        "&webhook_extra=k%3Av%2C+%C3%BC%26#part"
+    )
+    assert "content-type" not in headers
+    assert Webhook(SECRET).verify(body, headers, json_parse=False) is None
+
+
+async def test_first_attempts_go_before_repeated_ones(bench: JobBench) -> None:
+    await _completed(bench)
+    await _deliver(_sender(bench, FakeWebhook([WebhookAnswer(500)])))
+    bench.pass_time(50)
+    fresh = await _completed(bench)
+    (first,) = await bench.outbox.claim(1)
+    assert first.id == (await _delivery(bench, fresh)).id
+
+
+async def test_over_a_real_connection_redirects_are_not_followed_and_private_hosts_not_called(
+    bench: JobBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, "ray.serve")
+    caplog.set_level(logging.DEBUG, "aiohttp")
+    async with scripted_server(fixed(response(307, location="http://127.0.0.1:1/inside"))) as server:
+        url = f"http://user:hunter2@127.0.0.1:{server.port}/hook?token=s3cret"
+        job = await _completed(bench, url=url)
+        trusting = GuardedClient(AddressGuard(allowed_networks=["127.0.0.1/32"]), 5.0)
+        guarded = GuardedClient(AddressGuard(), 5.0)
+        for client in (trusting, guarded):
+            await _deliver(_sender(bench, GuardedWebhooks(client)))
+            bench.pass_time(50)
+            await client.close()
+        (heard,) = server.heard
+    assert json.loads(heard.body)["text"] == "Hello."
+    assert heard.headers["user-agent"] == "Rayscribe"
+    assert abs(int(heard.headers["webhook-timestamp"]) - time.time()) < 60
+    first, second = (await _delivery(bench, job)).attempts
+    assert (first.status, first.error) == (307, None)
+    assert second.status is None
+    assert "not on the public internet" in str(second.error)
+    for secret in ("hunter2", "s3cret", "whsec_", "Hello."):
+        assert secret not in caplog.text
+
+
+def test_the_wait_doubles_up_to_a_bound_and_is_spread_over_all_of_it() -> None:
+    assert [full_jitter_s(attempt, 2.0, 60.0, lambda: 1.0) for attempt in (1, 2, 3, 6, 10_000)] == [2, 4, 8, 60, 60]
+    assert full_jitter_s(3, 2.0, 60.0, lambda: 0.25) == 2.0
