@@ -21,7 +21,9 @@ from deployments.refinement.deployment import Refiner
 from deployments.speech_gate.deployment import SpeechGate
 from deployments.speech_gate.gate import GateSettings
 from serve_app.access.limiter import Limiter, LimiterConfig
+from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.ingress import Ingress
+from serve_app.jobs.runner import JobRunner
 from serve_app.pipeline import StageHandles
 from serve_app.settings import Settings
 
@@ -37,7 +39,8 @@ def build_app(args: Settings) -> Application:
         refiner=_deployment(Refiner).bind(),
     )
     limiter = _deployment(Limiter).bind(LimiterConfig(lease_ttl_s=args.access.lease_ttl_s))
-    return _deployment(Ingress).bind(args, stages, limiter)
+    job_runner = _deployment(JobRunner).bind(args, stages, CALLBACK_FORMS)
+    return _deployment(Ingress).bind(args, stages, limiter, job_runner)
 
 
 def _deployment(stage: type[Any]) -> Any:

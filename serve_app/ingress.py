@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from ray import serve
 
 from serve_app import __version__
-from serve_app.cluster import http_host
+from serve_app.cluster import alive_nodes, http_host
 from serve_app.dialects.registry import DIALECTS
 from serve_app.health import ServeHealth
 from serve_app.local_only import LocalOnly
@@ -47,11 +47,13 @@ class Ingress:
     """Holds the stage handles; the app is made in the replica, so that nothing of it is pickled."""
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
-        self, settings: Settings, stages: StageHandles, limiter: Any
+        self, settings: Settings, stages: StageHandles, limiter: Any, job_runner: Any
     ) -> None:
+        # Nobody calls the runners; they are an argument because Serve starts what the ingress is bound to.
+        self._job_runner = job_runner
         health = ServeHealth(serve.get_replica_context().app_name)
         async with contextlib.AsyncExitStack() as stack:
-            opening = opened_services(settings, Pipeline(stages, settings), health, limiter, http_host())
+            opening = opened_services(settings, Pipeline(stages, settings), health, limiter, http_host(), alive_nodes())
             self._services = await stack.enter_async_context(opening)
             # From here on the app closes them; if opening them failed, they are closed already.
             self._resources = stack.pop_all()

@@ -16,6 +16,11 @@ from serve_app.access.users import UserStore
 from serve_app.access.visit import Caller
 from serve_app.admission import Admission
 from serve_app.health import HealthProbe
+from serve_app.jobs.audio import open_audio_store
+from serve_app.jobs.desk import StoredJobs
+from serve_app.jobs.single_node import check_single_node
+from serve_app.jobs.store import JobStore
+from serve_app.outbound.guard import AddressGuard
 from serve_app.services import Services
 from serve_app.settings import AccessSettings, Settings
 from serve_app.sources.fetcher import AudioFetcher
@@ -26,9 +31,9 @@ from serve_app.transcriptions import Transcriber, Transcriptions
 
 @asynccontextmanager
 async def opened_services(
-    settings: Settings, pipeline: Transcriber, health: HealthProbe, limiter: Any, host: str
+    settings: Settings, pipeline: Transcriber, health: HealthProbe, limiter: Any, host: str, nodes: int
 ) -> AsyncIterator[Services]:
-    """The services of one ingress process, whose proxy listens on host.
+    """The services of one ingress process, in a cluster of so many nodes whose proxies listen on host.
 
     Raises:
         EngineUnavailable: there is no way in, or the database is not what it should be.
@@ -38,6 +43,7 @@ async def opened_services(
     async with AsyncExitStack() as stack:
         database = Database(database_url(settings.storage))
         stack.push_async_callback(database.close)
+        check_single_node(database, settings.storage, nodes)
         await database.migrate()
         keys = KeyStore(database, cache_s=access.key_cache_s)
         await check_somebody_may_enter(access, host, keys.has_active_keys)
@@ -50,6 +56,9 @@ async def opened_services(
         stack.push_async_callback(leases.close)
         sources = AudioFetcher(settings.sources, settings.limits.max_bytes, any_bucket=opened)
         stack.push_async_callback(sources.close)
+        guard = AddressGuard(settings.sources.allowed_hosts, settings.sources.allowed_networks)
+        audio = open_audio_store(settings.storage, settings.sources.s3)
+        stack.push_async_callback(audio.close)
         yield Services(
             settings=settings,
             transcriptions=Transcriptions(pipeline, meter),
@@ -58,7 +67,7 @@ async def opened_services(
             access=AccessControl(access, keys, ledger, leases, local),
             sources=sources,
             is_open=opened,
-            jobs=None,  # type: ignore[arg-type]
+            jobs=StoredJobs(JobStore(database, settings.jobs.max_queued_per_user), audio, guard),
         )
 
 

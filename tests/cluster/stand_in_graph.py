@@ -19,7 +19,9 @@ from deployments.contracts import (
     Word,
 )
 from serve_app.access.limiter import Limiter, LimiterConfig
+from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.ingress import Ingress
+from serve_app.jobs.runner import JobRunner
 from serve_app.pipeline import StageHandles
 from serve_app.settings import Settings
 
@@ -61,7 +63,9 @@ class StandInStages:
         return most
 
 
-def stand_in_app(settings: Settings, *, ingress_replicas: int, recognition_s: float) -> Application:
+def stand_in_app(
+    settings: Settings, *, ingress_replicas: int, recognition_s: float, job_runners: int = 1
+) -> Application:
     """Bind it all; give every deployment a small share of the machine."""
 
     def deployed(stage: type[Any], name: str | None = None, replicas: int = 1) -> Any:
@@ -77,5 +81,6 @@ def stand_in_app(settings: Settings, *, ingress_replicas: int, recognition_s: fl
     stages = deployed(StandInStages, "Stages").bind(recognition_s)
     limiter = deployed(Limiter).bind(LimiterConfig(lease_ttl_s=settings.access.lease_ttl_s))
     handles = StageHandles(stages, stages, stages, stages, stages, stages)
-    ingress: Application = deployed(Ingress, replicas=ingress_replicas).bind(settings, handles, limiter)
+    runner = deployed(JobRunner, replicas=job_runners).bind(settings, handles, CALLBACK_FORMS)
+    ingress: Application = deployed(Ingress, replicas=ingress_replicas).bind(settings, handles, limiter, runner)
     return ingress
