@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -88,12 +88,11 @@ class TranscriptEvents(Response):
         first: tuple[Segment, ...] | None,
         writer: EventWriter,
         held: contextlib.AsyncExitStack,
-        headers: Mapping[str, str],
     ) -> None:
         """First is what ``transcription.more()`` gave already."""
         self.status_code = 200
         self.background = None
-        self.init_headers({**_HEADERS, **headers})
+        self.init_headers(_HEADERS)
         self._transcription = transcription
         self._first = first
         self._writer = writer

@@ -120,26 +120,20 @@ async def _events(
     """The stream, once there is something to say: what fails before has a status of its own."""
     work = await held.enter_async_context(running(partial(services.transcriptions.run, visit, transcription, audio)))
     first = await work.more()
-    return TranscriptEvents(work, first, EventWriter(options), held.pop_all(), _headers(transcription.request_id))
+    return TranscriptEvents(work, first, EventWriter(options), held.pop_all())
 
 
 def _answer(transcript: Transcript, options: TranscriptionOptions) -> Response:
-    headers = _headers(transcript.request_id)
     match options.response_format:
         case "text":
-            return PlainTextResponse(to_text(transcript.segments), headers=headers)
+            return PlainTextResponse(to_text(transcript.segments))
         case "srt":
-            return Response(to_srt(transcript.segments), media_type="application/x-subrip", headers=headers)
+            return Response(to_srt(transcript.segments), media_type="application/x-subrip")
         case "vtt":
-            return Response(to_vtt(transcript.segments), media_type="text/vtt", headers=headers)
+            return Response(to_vtt(transcript.segments), media_type="text/vtt")
         case _:
             answer = json_answer(transcript, options)
-            return JSONResponse(answer.model_dump(exclude_unset=True), headers=headers)
-
-
-def _headers(request_id: str) -> dict[str, str]:
-    """The SDK reads it as ``_request_id``."""
-    return {"x-request-id": request_id}
+            return JSONResponse(answer.model_dump(exclude_unset=True))
 
 
 router.include_router(models.router)

@@ -56,7 +56,6 @@ async def test_json_is_the_text_and_its_languages(edge: Edge, sdk: AsyncOpenAI) 
     assert edge.pipeline.audio == [b"RIFF"]
     assert not edge.pipeline.requests[0].diarize
     assert edge.access.dialects == ["openai"]
-    assert answer._request_id == edge.pipeline.requests[0].request_id
 
 
 async def test_logprobs_are_the_words_and_their_confidences(sdk: AsyncOpenAI) -> None:
