@@ -8,12 +8,13 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from serve_app.access.visit import Access
 from serve_app.admission import Admission
 from serve_app.health import HealthProbe
 from serve_app.jobs.contracts import JobDesk
+from serve_app.live.contracts import LiveService
 from serve_app.settings import Settings
 from serve_app.transcriptions import Transcriptions
 
@@ -37,12 +38,13 @@ class Services:
     access: Access
     sources: Fetcher
     jobs: JobDesk
+    live: LiveService | None = None
     is_open: bool = False
     """Whether requests without a key are those of one local user."""
     started_s: float = field(default_factory=time.monotonic)
 
 
-def services_of(request: Request) -> Services:
-    """FastAPI dependency: the services of the app that serves a request."""
-    services: Services = request.app.state.services
+def services_of(connection: HTTPConnection) -> Services:
+    """FastAPI dependency: the services of the app that serves a request or a socket."""
+    services: Services = connection.app.state.services
     return services

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from deployments.contracts import Transcript
 from serve_app.access.credentials import credential_of
@@ -39,8 +39,8 @@ class Dialect:
 
 
 @contextlib.asynccontextmanager
-async def visiting(request: Request, services: Services, dialect: str) -> AsyncIterator[Visit]:
-    """Admit a request before its body is read; it holds its lease while the context is open.
+async def visiting(connection: HTTPConnection, services: Services, dialect: str) -> AsyncIterator[Visit]:
+    """Admit a request before its body is read, or a socket; it holds its lease while the context is open.
 
     The context must end before the answer is sent: a client that sends its next request on the answer would
     find its own last one in the way.
@@ -50,6 +50,6 @@ async def visiting(request: Request, services: Services, dialect: str) -> AsyncI
         AccessDenied, TooManyRequests, ServiceUnavailable: see Access.admitted.
     """
     with services.admission.admitted():
-        async with services.access.admitted(credential_of(request.headers), dialect) as visit:
-            request.state.visit = visit
+        async with services.access.admitted(credential_of(connection), dialect) as visit:
+            connection.state.visit = visit
             yield visit

@@ -136,7 +136,7 @@ _NO_JOB = {"No such job of yours": NotFound("job", "job_018f3c2a9b4c5d6e7f8091a2
 
 async def caller_of(request: Request, services: Annotated[Services, Depends(services_of)]) -> Caller:
     """FastAPI dependency: who asks. These calls cost nothing, and hold none of the caller's requests."""
-    return await services.access.identified(credential_of(request.headers))
+    return await services.access.identified(credential_of(request))
 
 
 def usage_of(request: Request) -> UsageReader:

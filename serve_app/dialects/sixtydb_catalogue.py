@@ -67,7 +67,7 @@ class SttModels(BaseModel):
 @router.get("/stt/languages", summary="Languages that can be asked for")
 async def languages(request: Request, services: Annotated[Services, Depends(services_of)]) -> SttLanguages:
     """Those of the engine that runs, with `auto` before them."""
-    await services.access.identified(credential_of(request.headers))
+    await services.access.identified(credential_of(request))
     codes = sorted(recognition_capabilities(services.settings.recognition.engine).languages)
     auto = SttLanguage(code="auto", name="Auto-detect", native="Auto-detect", code_switching=False)
     listed = [
@@ -82,7 +82,7 @@ async def languages(request: Request, services: Annotated[Services, Depends(serv
 @router.get("/stt/models", summary="Models that run here")
 async def models(request: Request, services: Annotated[Services, Depends(services_of)]) -> SttModels:
     """The one model, under the vendor's name for its own."""
-    await services.access.identified(credential_of(request.headers))
+    await services.access.identified(credential_of(request))
     settings = services.settings
     engine = settings.recognition.engine
     model = SttModel(

@@ -42,7 +42,7 @@ class ModelList(BaseModel):
 @router.get("/v1/models", response_model=ModelList, responses=MODELS_ERRORS, summary="List the models")
 async def list_models(request: Request, services: Annotated[Services, Depends(services_of)]) -> ModelList:
     """The recognition engine of the profile. A transcription takes any other name for it, too."""
-    await services.access.identified(credential_of(request.headers))
+    await services.access.identified(credential_of(request))
     return ModelList(data=[Model(id=services.settings.recognition.engine)])
 
 
@@ -53,7 +53,7 @@ async def describe_model(
     model: Annotated[str, PathParameter(description="A name from the list.", examples=["moonshine-tiny-en"])],
 ) -> Model:
     """One of the list."""
-    await services.access.identified(credential_of(request.headers))
+    await services.access.identified(credential_of(request))
     if model != services.settings.recognition.engine:
         raise NotFound("model", model)
     return Model(id=model)
