@@ -15,6 +15,7 @@ from serve_app.access.openness import check_somebody_may_enter, is_open
 from serve_app.access.users import UserStore
 from serve_app.access.visit import Caller
 from serve_app.admission import Admission
+from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.health import HealthProbe
 from serve_app.jobs.audio import open_audio_store
 from serve_app.jobs.desk import StoredJobs
@@ -66,6 +67,8 @@ async def opened_services(
             admission=Admission(settings.limits.max_requests),
             access=AccessControl(access, keys, ledger, leases, local),
             sources=sources,
+            usage=ledger,
+            callback_forms=CALLBACK_FORMS,
             is_open=opened,
             jobs=StoredJobs(JobStore(database, settings.jobs.max_queued_per_user), audio, guard),
         )

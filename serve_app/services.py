@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from starlette.requests import HTTPConnection
 
+from serve_app.access.usage import UsageReport
 from serve_app.access.visit import Access
 from serve_app.admission import Admission
 from serve_app.health import HealthProbe
-from serve_app.jobs.contracts import JobDesk
+from serve_app.jobs.contracts import CallbackForm, JobDesk
 from serve_app.live.contracts import LiveService
 from serve_app.settings import Settings
 from serve_app.transcriptions import Transcriptions
@@ -24,6 +27,14 @@ class Fetcher(Protocol):
 
     async def fetch(self, url: str, max_bytes: int | None = None) -> npt.NDArray[np.uint8]:
         """See AudioFetcher.fetch."""
+        ...
+
+
+class UsageReader(Protocol):
+    """The usage ledger, as the dialects see it."""
+
+    async def usage(self, user_id: str | None, since: date, until: date) -> UsageReport:
+        """See Ledger.usage."""
         ...
 
 
@@ -38,6 +49,8 @@ class Services:
     access: Access
     sources: Fetcher
     jobs: JobDesk
+    usage: UsageReader
+    callback_forms: Mapping[str, CallbackForm]
     live: LiveService | None = None
     is_open: bool = False
     """Whether requests without a key are those of one local user."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from deployments.errors import InvalidParameter, NotFound, ServiceUnavailable, Unauthenticated
 from serve_app.access.credentials import credential_of
 from serve_app.access.pricing import from_micros
-from serve_app.access.usage import UsageReport, UsageTotal
+from serve_app.access.usage import UsageTotal
 from serve_app.access.visit import Caller
 from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.errors import documented, route_class
@@ -24,14 +24,6 @@ from serve_app.services import Services, services_of
 NAME = "rayscribe"
 
 router = APIRouter(tags=["Rayscribe"], route_class=route_class(error_body))
-
-
-class UsageReader(Protocol):
-    """The usage ledger, as this API sees it."""
-
-    async def usage(self, user_id: str | None, since: date, until: date) -> UsageReport:
-        """See Ledger.usage."""
-        ...
 
 
 class AttemptAnswer(BaseModel):
@@ -139,12 +131,6 @@ async def caller_of(request: Request, services: Annotated[Services, Depends(serv
     return await services.access.identified(credential_of(request))
 
 
-def usage_of(request: Request) -> UsageReader:
-    """FastAPI dependency: the usage ledger of the app that serves a request."""
-    reader: UsageReader = request.app.state.usage
-    return reader
-
-
 _Caller = Annotated[Caller, Depends(caller_of)]
 _Services = Annotated[Services, Depends(services_of)]
 
@@ -172,13 +158,13 @@ async def list_jobs(
 @router.get("/v1/jobs/{job_id}", summary="Show a job", responses=documented(error_body, {**_NO_JOB, **_COMMON}))
 async def show_job(job_id: str, caller: _Caller, services: _Services) -> JobWithResult:
     """A job with its result, and each attempt to deliver it."""
-    return _with_result(await services.jobs.find(caller, job_id))
+    return _with_result(await services.jobs.find(caller, job_id), services)
 
 
 @router.delete("/v1/jobs/{job_id}", summary="Cancel a job", responses=documented(error_body, {**_NO_JOB, **_COMMON}))
 async def cancel_job(job_id: str, caller: _Caller, services: _Services) -> JobWithResult:
     """A job that has not ended is cancelled: it costs nothing, and nothing is sent. One that has ended stays."""
-    return _with_result(await services.jobs.cancel(caller, job_id))
+    return _with_result(await services.jobs.cancel(caller, job_id), services)
 
 
 @router.get(
@@ -188,12 +174,12 @@ async def cancel_job(job_id: str, caller: _Caller, services: _Services) -> JobWi
 )
 async def show_usage(
     caller: _Caller,
-    reader: Annotated[UsageReader, Depends(usage_of)],
+    services: _Services,
     days: Annotated[int, Query(ge=1, le=366, description="UTC days, today among them.")] = 30,
 ) -> UsageAnswer:
     """How much you transcribed, and what it cost."""
     today = datetime.now(UTC).date()
-    report = await reader.usage(caller.user_id, today - timedelta(days=days - 1), today)
+    report = await services.usage.usage(caller.user_id, today - timedelta(days=days - 1), today)
     return UsageAnswer(
         since=report.since,
         until=report.until,
@@ -203,11 +189,8 @@ async def show_usage(
     )
 
 
-def _with_result(job: Job) -> JobWithResult:
-    # The registry imports this module.
-    from serve_app.dialects.registry import CALLBACK_FORMS
-
-    result = ending_of(job, CALLBACK_FORMS) if job.transcript is not None else None
+def _with_result(job: Job, services: Services) -> JobWithResult:
+    result = ending_of(job, services.callback_forms) if job.transcript is not None else None
     return JobWithResult(**_fields(job), result=result)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from serve_app.dialects import health, sixtydb, smallest_selfhost, smallest_waves
+from serve_app.dialects import health, rayscribe, sixtydb, smallest_selfhost, smallest_waves
 from serve_app.dialects.dialect import CallbackForm, Dialect
 from serve_app.dialects.openai import routes as openai
 
@@ -13,6 +13,7 @@ DIALECTS: tuple[Dialect, ...] = (
     smallest_waves.DIALECT,
     sixtydb.DIALECT,
     openai.DIALECT,
+    rayscribe.DIALECT,
     health.DIALECT,
 )
 

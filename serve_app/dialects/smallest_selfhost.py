@@ -50,7 +50,7 @@ class ListenOptions(BaseModel):
         None, description="Answer with a job at once, and send its result here.", examples=["https://example.com/hook"]
     )
 
-    def to_request(self, request_id: str) -> TranscriptionRequest:
+    def to_request(self, request_id: str, max_duration_s: float | None) -> TranscriptionRequest:
         """What the pipeline is asked."""
         return TranscriptionRequest(
             request_id=request_id,
@@ -58,6 +58,7 @@ class ListenOptions(BaseModel):
             punctuate=self.punctuate,
             diarize=self.diarize,
             speaker_count=SpeakerCount(exact=self.num_speakers),
+            max_duration_s=max_duration_s,
         )
 
 
@@ -141,7 +142,9 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
     """
     async with visiting(request, services, NAME) as visit:
         options, audio = await _read(request, services)
-        transcription = options.to_request(f"req_{uuid.uuid4().hex}")
+        transcription = options.to_request(
+            f"req_{uuid.uuid4().hex}", services.settings.limits.dialect_max_duration_s.get(NAME)
+        )
         check_request(transcription, visit.plan, services.settings, _NAMES)
         if audio is None:
             audio = await _fetched(options, services)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 import httpx
 import numpy as np
@@ -22,8 +23,10 @@ from deployments.contracts import (
 )
 from deployments.errors import NotFound, RayscribeError, SourceRefused, Unauthenticated
 from serve_app.access.plans import UNLIMITED, Plan
+from serve_app.access.usage import UsageReport, UsageRow
 from serve_app.access.visit import Caller, RateState, Visit
 from serve_app.admission import Admission
+from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.health import StageHealth
 from serve_app.ingress import make_app
 from serve_app.jobs.contracts import Job, JobOrder, JobStatus
@@ -187,6 +190,16 @@ class FakeJobs:
 
 
 @dataclass
+class FakeUsage:
+    """Reports what was put in."""
+
+    rows: tuple[UsageRow, ...] = ()
+
+    async def usage(self, user_id: str | None, since: date, until: date) -> UsageReport:
+        return UsageReport(since, until, tuple(row for row in self.rows if since <= row.day <= until))
+
+
+@dataclass
 class Edge:
     """The app with every dialect, a client for it, and what is behind it."""
 
@@ -196,6 +209,7 @@ class Edge:
     access: FakeAccess = field(default_factory=FakeAccess)
     sources: FakeSources = field(default_factory=FakeSources)
     jobs: FakeJobs = field(default_factory=FakeJobs)
+    usage: FakeUsage = field(default_factory=FakeUsage)
     health: StageHealth = field(default_factory=lambda: StageHealth({"Ingress": 1, "Recognizer": 1}))
     max_requests: int = 2
 
@@ -214,6 +228,8 @@ class Edge:
                 access=self.access,
                 sources=self.sources,
                 jobs=self.jobs,
+                usage=self.usage,
+                callback_forms=CALLBACK_FORMS,
             )
         )
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
