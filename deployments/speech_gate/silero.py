@@ -8,6 +8,7 @@ needs torch, which this install does not have.
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ FRAME_SAMPLES = 512
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 """One frame lasts 32 ms; frame i covers i * FRAME_S to (i + 1) * FRAME_S."""
 
-_CONTEXT_SAMPLES = 64
+CONTEXT_SAMPLES = 64
 """Samples of the frame before that the model sees in front of each frame."""
 
 _BLOCK_FRAMES = 512
@@ -66,6 +67,14 @@ def single_thread_options() -> onnxruntime.SessionOptions:
     return options
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RecurrentState:
+    """What the network remembers of the frames before: hidden and cell of its LSTM, shape [1, 1, 128] each."""
+
+    hidden: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((1, 1, 128), np.float32))
+    cell: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((1, 1, 128), np.float32))
+
+
 class SileroVad:
     """Speech probabilities of whole recordings. Holds no state between calls; one instance serves many threads."""
 
@@ -94,34 +103,52 @@ class SileroVad:
         """
         frame_count = -(-len(samples) // FRAME_SAMPLES)
         probabilities = np.empty(frame_count, np.float32)
-        gain = _gain(samples)
-        hidden = cell = np.zeros((1, 1, 128), np.float32)
+        gain = gain_for(float(np.max(frame_power(samples), initial=0.0)))
+        state = RecurrentState()
         for first in range(0, frame_count, self._block_frames):
             if should_stop():
                 raise Cancelled("Voice activity detection was cancelled")
             last = min(first + self._block_frames, frame_count)
             frames = _frames(samples, first, last) * gain
-            probabilities[first:last], hidden, cell = self._session.run(
-                ["speech_probs", "hn", "cn"], {"input": frames, "h": hidden, "c": cell}
-            )
+            probabilities[first:last], state = self.advance(frames, state)
         return probabilities
+
+    def advance(self, frames: Samples, state: RecurrentState) -> tuple[Probabilities, RecurrentState]:
+        """Go on behind the frames that led to ``state``: one call of the network.
+
+        Args:
+            frames: each of 512 new samples behind the 64 before them, shape [frames, 576], at least one; zeros stand
+                before the first sample.
+            state: what an earlier call returned; RecurrentState() at the start.
+
+        Returns:
+            Probability of speech in each frame, shape [frames], and the state behind the last.
+        """
+        probabilities, hidden, cell = self._session.run(
+            ["speech_probs", "hn", "cn"], {"input": frames, "h": state.hidden, "c": state.cell}
+        )
+        return probabilities, RecurrentState(hidden, cell)
 
 
 def _frames(samples: Samples, first: int, last: int) -> Samples:
     """Frames first..last-1 behind their contexts, shape [last - first, 576]; zeros outside the recording."""
-    start = first * FRAME_SAMPLES - _CONTEXT_SAMPLES
+    start = first * FRAME_SAMPLES - CONTEXT_SAMPLES
     stretch = samples[max(start, 0) : last * FRAME_SAMPLES]
-    padded = np.zeros(_CONTEXT_SAMPLES + (last - first) * FRAME_SAMPLES, np.float32)
+    padded = np.zeros(CONTEXT_SAMPLES + (last - first) * FRAME_SAMPLES, np.float32)
     offset = max(-start, 0)
     padded[offset : offset + len(stretch)] = stretch
-    windows = np.lib.stride_tricks.sliding_window_view(padded, _CONTEXT_SAMPLES + FRAME_SAMPLES)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, CONTEXT_SAMPLES + FRAME_SAMPLES)
     return windows[::FRAME_SAMPLES]
 
 
-def _gain(samples: Samples) -> np.float32:
-    """The factor that makes a quiet recording loud enough for the model; 1 for all others."""
+def frame_power(samples: Samples) -> npt.NDArray[np.float64]:
+    """Mean power of each whole frame without its constant offset, shape [len(samples) // 512]."""
     whole = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
     mean = whole.mean(axis=1, dtype=np.float64)
-    power = np.einsum("fs,fs->f", whole, whole) / FRAME_SAMPLES - mean**2
-    loudest_dbfs = 10 * np.log10(np.max(power, initial=1e-12))
+    return np.asarray(np.einsum("fs,fs->f", whole, whole) / FRAME_SAMPLES - mean**2, np.float64)
+
+
+def gain_for(loudest_power: float) -> np.float32:
+    """The factor that makes audio with that loudest frame loud enough for the model; 1 for all but quiet audio."""
+    loudest_dbfs = 10 * np.log10(max(loudest_power, 1e-12))
     return np.float32(10 ** (np.clip(_QUIET_DBFS - loudest_dbfs, 0.0, _MOST_GAIN_DB) / 20))

@@ -1,0 +1,118 @@
+"""Ogg-Opus as it comes (RFC 7845): headers, pre-skip, output gain and the cut at the end."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+from deployments.contracts import Samples
+from deployments.errors import UnsupportedAudio
+from serve_app.live.audio.ogg import Page, PacketAssembler, PageReader
+from serve_app.live.audio.opus import OPUS_RATE_HZ, OpusPacketDecoder
+
+_HEAD = struct.Struct("<8sBBHIhB")
+"""OpusHead, version, channels, pre-skip, rate of the original, output gain in 1/256 dB, mapping family (§5.1)."""
+
+_MAX_PACKET_BYTES = 1 << 20
+"""For the comments, which may hold a cover; audio packets have their own, lower limit."""
+
+
+class OggOpusReader:
+    """Reads one logical stream after another (§4 calls them chained); other streams between its pages are left out."""
+
+    rate_hz = OPUS_RATE_HZ
+
+    def __init__(self) -> None:
+        self._pages = PageReader()
+        self._stream: _OpusStream | None = None
+
+    def read(self, data: bytes) -> Iterator[Samples]:
+        """The samples of the pages that are complete now, page by page.
+
+        Raises:
+            UnsupportedAudio: no Ogg, no Opus in it, or more than two channels.
+        """
+        for page in self._pages.read(data):
+            if self._stream is None or (self._stream.has_ended and page.is_first):
+                if not page.is_first:
+                    raise UnsupportedAudio("an Ogg stream without its beginning")
+                self._stream = _OpusStream(page.serial)
+            if page.serial == self._stream.serial and not self._stream.has_ended:
+                yield from self._stream.read(page)
+
+
+class _OpusStream:
+    """One logical stream, from its header to its last page."""
+
+    def __init__(self, serial: int) -> None:
+        self.serial = serial
+        self.has_ended = False
+        self._assembler = PacketAssembler(_MAX_PACKET_BYTES)
+        self._decoder = OpusPacketDecoder()
+        self._headers = 0
+        self._gain = np.float32(1.0)
+        self._to_skip = 0
+        self._decoded = 0
+        self._first_granule: int | None = None
+
+    def read(self, page: Page) -> Iterator[Samples]:
+        packets = self._assembler.packets(page)
+        self.has_ended = page.is_last
+        while packets and self._headers < 2:
+            self._take_header(packets.pop(0))
+        if packets:
+            before = self._decoded
+            if not page.is_last:
+                for packet in packets:
+                    yield from self._cut(self._decode(packet))
+                self._note_granule(page)
+                return
+            last = [self._decode(packet) for packet in packets]
+            excess = self._excess(page, before)
+            joined = np.concatenate(last)
+            yield from self._cut(joined[: max(len(joined) - excess, 0)])
+
+    def _take_header(self, packet: bytes) -> None:
+        if self._headers == 1:
+            if not packet.startswith(b"OpusTags"):
+                raise UnsupportedAudio("an Ogg stream without OpusTags")
+        else:
+            self._take_head(packet)
+        self._headers += 1
+
+    def _take_head(self, packet: bytes) -> None:
+        if len(packet) < _HEAD.size or not packet.startswith(b"OpusHead"):
+            raise UnsupportedAudio("an Ogg stream that is not Opus")
+        _, version, channels, pre_skip, _, gain, family = _HEAD.unpack_from(packet)
+        if version >> 4:
+            raise UnsupportedAudio(f"Ogg-Opus of version {version}")
+        if family not in (0, 1) or channels not in (1, 2):
+            raise UnsupportedAudio("Opus of more than two channels")
+        self._to_skip = pre_skip
+        self._gain = np.float32(10 ** (gain / 256 / 20))
+
+    def _decode(self, packet: bytes) -> Samples:
+        samples = self._decoder.decode(packet)
+        self._decoded += len(samples)
+        return samples
+
+    def _note_granule(self, page: Page) -> None:
+        """The first audio page tells where a stream that was joined while it ran begins (§4.3)."""
+        if self._first_granule is None:
+            self._first_granule = max(page.granule - self._decoded, 0)
+
+    def _excess(self, page: Page, before: int) -> int:
+        """Samples of the last page behind the end that it states (§4.4)."""
+        if page.granule < 0:
+            return 0
+        end = page.granule - (self._first_granule or 0)
+        return min(max(self._decoded - end, 0), self._decoded - before)
+
+    def _cut(self, samples: Samples) -> Iterator[Samples]:
+        """Without what is to be skipped, with the stream's gain."""
+        skipped = min(self._to_skip, len(samples))
+        self._to_skip -= skipped
+        if skipped < len(samples):
+            yield np.clip(samples[skipped:] * self._gain, -1.0, 1.0)
