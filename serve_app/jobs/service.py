@@ -27,8 +27,6 @@ from serve_app.transcriptions import Transcriber
 _SWEEP_INTERVAL_S = 60.0
 _ORPHAN_INTERVAL_S = 3600.0
 _MIGRATION_RETRY_S = 2.0
-# Beyond the time that a request may take: writing its outcome down.
-_SETTLING_S = 30.0
 
 
 class JobService:
@@ -49,7 +47,8 @@ class JobService:
         self._client = GuardedClient(guard, min(sources.connect_timeout_s, webhooks.timeout_s))
         biller = LedgerBiller(Ledger(database, billing=settings.access.billing), settings.access)
         queue = JobQueue(database, jobs, forms, biller)
-        outbox = Outbox(database, webhooks.max_attempts, webhooks.timeout_s + _SETTLING_S)
+        # Twice the time that a request may take: the rest is for writing its outcome down.
+        outbox = Outbox(database, webhooks.max_attempts, 2 * webhooks.timeout_s)
         self._worker = JobWorker(queue, self._audio, pipeline, jobs.concurrent_jobs, on_end=self._job_ended)
         self._sender = WebhookSender(outbox, GuardedWebhooks(self._client), webhooks, on_end=self._attempt_ended)
         sweeper = Sweeper(database, self._audio, jobs)
