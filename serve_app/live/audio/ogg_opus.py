@@ -9,7 +9,7 @@ import numpy as np
 
 from deployments.contracts import Samples
 from deployments.errors import UnsupportedAudio
-from serve_app.live.audio.ogg import Page, PacketAssembler, PageReader
+from serve_app.live.audio.ogg import PacketAssembler, Page, PageReader
 from serve_app.live.audio.opus import OPUS_RATE_HZ, OpusPacketDecoder
 
 _HEAD = struct.Struct("<8sBBHIhB")

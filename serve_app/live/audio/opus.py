@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import av
 import numpy as np
@@ -23,8 +24,7 @@ class OpusPacketDecoder:
     """Decodes packets of one stream to mono at 48 kHz; libopus mixes stereo down itself, as the RFC provides."""
 
     def __init__(self) -> None:
-        context = av.CodecContext.create("libopus", "r")
-        assert isinstance(context, AudioCodecContext)
+        context = cast(AudioCodecContext, av.CodecContext.create("libopus", "r"))
         context.layout = "mono"
         context.sample_rate = OPUS_RATE_HZ
         self._context = context
