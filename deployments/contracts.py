@@ -201,10 +201,14 @@ class TranscriptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class RecognitionTask:
-    """How a request's spans are to be recognised. ``live`` is served before files."""
+    """How a request's spans are to be recognised.
+
+    ``live`` is served before files; of what is live, ``partial`` comes last: it will be overtaken by newer text anyway.
+    """
 
     timeout_s: float
     live: bool = False
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

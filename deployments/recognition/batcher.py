@@ -29,7 +29,8 @@ class Priority(IntEnum):
     """Lower is served first."""
 
     LIVE = 0
-    FILE = 1
+    LIVE_PARTIAL = 1
+    FILE = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,7 @@ class Recognizer:
             for window in plan_windows(waveform.samples, [span.span for span in run], self._windows)
         ]
         cut = [(_slice(waveform.samples, window), window.duration_s) for window, _ in windows]
-        hypotheses = await self._batcher.submit(
-            cut, timeout_s=task.timeout_s, priority=Priority.LIVE if task.live else Priority.FILE
-        )
+        hypotheses = await self._batcher.submit(cut, timeout_s=task.timeout_s, priority=_priority(task))
         return tuple(
             _recognized(window, language, hypothesis)
             for (window, language), hypothesis in zip(windows, hypotheses, strict=True)
@@ -73,6 +71,12 @@ class Recognizer:
     def record_autoscaling_stats(self) -> dict[str, float]:
         """What scaling can go by: audio that waits."""
         return {"queued_s": self._batcher.load.queued_s}
+
+
+def _priority(task: RecognitionTask) -> Priority:
+    if not task.live:
+        return Priority.FILE
+    return Priority.LIVE_PARTIAL if task.partial else Priority.LIVE
 
 
 _WARM_UP: Samples = np.zeros(SAMPLE_RATE_HZ, np.float32)
