@@ -1,10 +1,9 @@
-"""A runner as a process of its own, without Ray: ``python -m tests.fakes.job_runner_process SETTINGS_JSON``."""
+"""A runner as a process of its own, without Ray."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +27,11 @@ class SlowPipeline:
         return transcript_of(request, audio.tobytes().decode())
 
 
-async def main(settings: Settings) -> None:
-    service = JobService(settings, Database(database_url(settings.storage)), SlowPipeline(), FORMS)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    await service.run()
+def run(settings_json: str) -> None:
+    """The target of a process; it ends by being killed."""
+    settings = Settings.model_validate_json(settings_json)
 
+    async def main() -> None:
+        await JobService(settings, Database(database_url(settings.storage)), SlowPipeline(), FORMS).run()
 
-if __name__ == "__main__":
-    asyncio.run(main(Settings.model_validate_json(sys.argv[1])))
+    asyncio.run(main())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import multiprocessing
 import random
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from serve_app.outbound.guard import AddressGuard
 from serve_app.settings import JobSettings, Settings, SourceSettings, StorageSettings, WebhookSettings
 from serve_app.storage.database import Database
 from serve_app.storage.tables import LEDGER
+from tests.fakes import job_runner_process
 from tests.fakes.job_bench import add_user, order, visit
 from tests.fakes.scripted_http import Heard, response, scripted_server
 
@@ -59,29 +60,28 @@ class Receiver:
             await self.progress.wait_for(lambda: len(self.texts) >= messages)
 
 
-@contextlib.asynccontextmanager
-async def _runner(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.fakes.job_runner_process", settings.model_dump_json(),
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+@contextlib.contextmanager
+def _runner(settings: Settings) -> Iterator[None]:
+    """Killed when the context ends. Forked from a server that has imported everything, which takes seconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([job_runner_process.__name__])
+    process = context.Process(target=job_runner_process.run, args=(settings.model_dump_json(),))
+    process.start()
     try:
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
-        yield process
+        yield
+        assert process.is_alive()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        process.kill()
+        process.join()
+        process.close()
 
 
 async def _keep_running(settings: Settings, receiver: Receiver, kill_at: list[int]) -> None:
     """One runner after another: each is killed once so many messages have arrived, but for the last."""
     for messages in kill_at:
-        async with _runner(settings) as process:
+        with _runner(settings):
             await receiver.reached(messages)
-            process.kill()
-    async with _runner(settings):
+    with _runner(settings):
         await receiver.complete.wait()
 
 

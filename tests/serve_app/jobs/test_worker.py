@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from deployments.contracts import Transcript, TranscriptionRequest
 from deployments.errors import (
     DeadlineExceeded,
     Overloaded,
@@ -19,36 +17,11 @@ from deployments.errors import (
 from serve_app.jobs.contracts import Job, JobStatus
 from serve_app.jobs.loop import Loop
 from serve_app.jobs.worker import JobWorker
-from serve_app.pipeline import SegmentSink
 from tests.fakes.job_bench import JobBench, transcript_of
+from tests.fakes.job_pipeline import GatedPipeline
 from tests.fakes.virtual_time import run_virtually
 
 pytestmark = pytest.mark.unit
-
-
-@dataclass
-class GatedPipeline:
-    """Holds every request until the gate opens; raises what it is told to."""
-
-    error: Exception | None = None
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    begun: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
-    cancelled: int = 0
-    heard: list[bytes] = field(default_factory=list)
-
-    async def transcribe(
-        self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8], on_segments: SegmentSink | None = None
-    ) -> Transcript:
-        self.heard.append(audio.tobytes())
-        self.begun.release()
-        try:
-            await self.gate.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if self.error:
-            raise self.error
-        return transcript_of(request)
 
 
 @dataclass
