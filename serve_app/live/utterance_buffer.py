@@ -62,6 +62,12 @@ class UtteranceBuffer:
             raise ValueError(f"samples {start} to {end} are not among {self.oldest} to {self._end}")
         return self._samples[start - self._first : end - self._first].copy()
 
+    def probabilities(self, start: int, end: int) -> Probabilities:
+        """Of the windows that lie in the samples start..end-1 with more than half of themselves, as far as there are."""
+        half = WINDOW_SAMPLES // 2
+        first, last = ((at + half - 1) // WINDOW_SAMPLES - self._first_window for at in (start, end))
+        return self._probabilities[max(first, 0) : max(last, 0)].copy()
+
     def snr_db(self, end: int) -> float | None:
         """How far speech stands above the noise in all that is kept up to a position; None without speech.
 
