@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ import pytest
 from serve_app.launcher import launched
 from serve_app.serve_config import load_config
 from tests.cluster.service import MAX_UPLOAD_BYTES, RunningService
+from tests.cluster.stand_in import StandIn, running_stand_in
+from tests.fakes.s3_server import S3_ENVIRONMENT, running_s3_server
+from tests.fakes.web import Web, running_web
 
 CONFIG = Path(__file__).parents[2] / "configs" / "embedded.yaml"
 
@@ -24,13 +28,33 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+def s3_url() -> Iterator[str]:
+    """A real S3 server; its credentials are those of this process, and so of the replicas."""
+    os.environ.update(S3_ENVIRONMENT)
+    with running_s3_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def web() -> Iterator[Web]:
+    with running_web() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stand_in(service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with running_stand_in(service, tmp_path_factory.mktemp("standin")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def service(s3_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     config = load_config(CONFIG, port=free_port())
     # The graph is the shipped one but for a limit that a test can reach, servers on this machine that it may fetch
     # from, and a database of its own.
     config.applications[0].args |= {
         "limits": {"max_bytes": MAX_UPLOAD_BYTES},
-        "sources": {"allowed_networks": ["127.0.0.0/8"]},
+        "sources": {"allowed_networks": ["127.0.0.0/8"], "s3": {"endpoint_url": s3_url}},
         "storage": {"folder": str(tmp_path_factory.mktemp("storage"))},
     }
 
