@@ -6,7 +6,8 @@ RayscribeError
 │   ├── InvalidParameter          a parameter has a wrong value, or is not known
 │   ├── UnsupportedParameter      a valid parameter that this profile's engines cannot honour
 │   ├── NotFound                  no such job, or not this caller's
-│   └── IllegalMove               a message that does not fit the state of a live session
+│   ├── IllegalMove               a message that does not fit the state of a live session
+│   └── MessageTooLarge           a message of a live session has more bytes than allowed
 ├── AccessDenied                  who asks may not have this
 │   ├── Unauthenticated           no key, or one that is not known, revoked or expired
 │   ├── FeatureNotInPlan          the plan lacks what a parameter asks for
@@ -105,6 +106,17 @@ class IllegalMove(InvalidRequest):
 
     def __str__(self) -> str:
         return f"Cannot {self.move} while the session is {self.state}"
+
+
+class MessageTooLarge(InvalidRequest):
+    """A message of a live session has more bytes than allowed."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(max_bytes)
+        self.max_bytes = max_bytes
+
+    def __str__(self) -> str:
+        return f"A message is larger than {self.max_bytes} bytes"
 
 
 class AccessDenied(RayscribeError):

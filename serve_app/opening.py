@@ -65,6 +65,7 @@ async def opened_services(
             transcriptions=Transcriptions(pipeline, meter),
             health=health,
             admission=Admission(settings.limits.max_requests),
+            sockets=Admission(settings.live.max_sessions),
             access=AccessControl(access, keys, ledger, leases, local),
             sources=sources,
             usage=ledger,

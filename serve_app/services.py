@@ -46,6 +46,8 @@ class Services:
     transcriptions: Transcriptions
     health: HealthProbe
     admission: Admission
+    sockets: Admission
+    """Counted apart: a session keeps no upload in memory, and lasts."""
     access: Access
     sources: Fetcher
     jobs: JobDesk

@@ -46,10 +46,11 @@ async def visiting(connection: HTTPConnection, services: Services, dialect: str)
     find its own last one in the way.
 
     Raises:
-        Overloaded: this process holds as many requests as it may.
+        Overloaded: this process holds as many requests, or sockets, as it may.
         AccessDenied, TooManyRequests, ServiceUnavailable: see Access.admitted.
     """
-    with services.admission.admitted():
+    admission = services.sockets if connection.scope["type"] == "websocket" else services.admission
+    with admission.admitted():
         async with services.access.admitted(credential_of(connection), dialect) as visit:
             connection.state.visit = visit
             yield visit

@@ -48,7 +48,7 @@ def route_class(form: ErrorForm) -> type[APIRoute]:
                     # Nobody reads this answer; the number is the log's.
                     response = Response(status_code=499)
                 except Exception as error:
-                    response = error_response(_named(error), form)
+                    response = error_response(named(error), form)
                 visit = getattr(request.state, "visit", None)
                 if visit is not None and visit.rate is not None:
                     response.headers.update(_rate_headers(visit.rate))
@@ -105,7 +105,8 @@ def invalid(error: ValidationError | RequestValidationError) -> InvalidParameter
     return InvalidParameter(name, first["msg"])
 
 
-def _named(error: Exception) -> Exception:
+def named(error: Exception) -> Exception:
+    """An error as one of ours, where pydantic raised it."""
     return invalid(error) if isinstance(error, ValidationError | RequestValidationError) else error
 
 

@@ -34,6 +34,7 @@ from serve_app.pipeline import SegmentSink
 from serve_app.services import Services
 from serve_app.settings import LimitSettings, Settings
 from serve_app.transcriptions import Transcriptions
+from tests.fakes.live import FakeLiveService
 
 WORDS = (
     Word("Hello,", 0.1, 0.4, 0.9, "SPEAKER_00"),
@@ -210,6 +211,7 @@ class Edge:
     sources: FakeSources = field(default_factory=FakeSources)
     jobs: FakeJobs = field(default_factory=FakeJobs)
     usage: FakeUsage = field(default_factory=FakeUsage)
+    live: FakeLiveService = field(default_factory=FakeLiveService)
     health: StageHealth = field(default_factory=lambda: StageHealth({"Ingress": 1, "Recognizer": 1}))
     max_requests: int = 2
 
@@ -225,10 +227,12 @@ class Edge:
                 transcriptions=Transcriptions(self.pipeline, self.meter),
                 health=probe,
                 admission=Admission(self.max_requests),
+                sockets=Admission(self.settings.live.max_sessions),
                 access=self.access,
                 sources=self.sources,
                 jobs=self.jobs,
                 usage=self.usage,
+                live=self.live,
                 callback_forms=CALLBACK_FORMS,
             )
         )

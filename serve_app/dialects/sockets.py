@@ -1,0 +1,321 @@
+"""What every socket needs around its dialect: a door, tasks that end together, and an end that is told.
+
+A connection goes through three stages.
+
+* **The door.** The caller is admitted and the conversation prepared before the upgrade. An error there is an HTTP
+  answer to the handshake in the dialect's form (401, 400, 503, …); Serve's proxy passes it on as it is. Errors that a
+  dialect's clients expect as a message, and all of them where the server cannot answer a handshake (ASGI's
+  ``websocket.http.response`` is an extension), are told after the upgrade instead.
+* **The conversation.** One task hears the client, another tells what the session says. The first error in either ends
+  both, and so does a client that vanishes: as a message of the server, or as a cancellation of the whole task.
+* **The end.** Session and lease are let go first, then the last message is sent and the socket closed: a client that
+  connects again on it does not find its own last session in the way. Before every close but a good one there is an
+  error message in the dialect's words.
+
+====  =======================================================================================================
+1000  the conversation came to its end
+1003  the audio cannot be decoded
+1008  policy: no good key, a limit of the plan, no credits; too fast, too long or idle; a wrong parameter
+1009  a message larger than the dialect takes (told), or than the server takes, 16 MiB (not told)
+1011  our fault
+1013  try again later: the service is full, or has lost a part
+====  =======================================================================================================
+
+A dead peer is found by the server's own pings, after 40 s at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.datastructures import QueryParams
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from deployments.errors import (
+    AccessDenied,
+    AudioRejected,
+    IllegalMove,
+    InvalidRequest,
+    MessageTooLarge,
+    ServiceUnavailable,
+    SessionIdle,
+    SessionLimit,
+    TooManyRequests,
+)
+from serve_app.access.visit import Visit
+from serve_app.dialects.dialect import visiting
+from serve_app.dialects.errors import ErrorForm, error_response, named
+from serve_app.live.contracts import LiveEvent, LiveOptions, LiveService, LiveSession
+from serve_app.services import Services
+
+_log = logging.getLogger("ray.serve")
+
+# A client that takes nothing for so long is as good as gone; its messages would pile up here.
+_SEND_TIMEOUT_S = 10.0
+
+Message = dict[str, Any]
+"""What is sent, as JSON in a text frame."""
+
+
+class Conversation(Protocol):
+    """One connection's side of a dialect. It is told everything by turns of two tasks of one event loop.
+
+    An InvalidRequest that ``hear`` raises is answered with the dialect's error message, and the conversation goes on;
+    any other error ends it.
+    """
+
+    async def prepare(self) -> None:
+        """Before the upgrade; an error is an HTTP answer. A session may be started here already."""
+        ...
+
+    async def greet(self) -> None:
+        """After the upgrade, before anything is heard."""
+        ...
+
+    async def hear(self, message: str | bytes) -> None:
+        """A message of the client: text, or binary."""
+        ...
+
+    async def tell(self, event: LiveEvent) -> None:
+        """What the session says, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SocketDialect:
+    """How a dialect's sockets differ.
+
+    Attributes:
+        name: what leases and the ledger know it by.
+        error_form: HTTP answer to a handshake.
+        error_message: an error as a message; what it does not know tells nothing.
+        conversation: made for each connection that was admitted.
+        max_message_bytes: of a binary message, or of the UTF-8 of a text.
+        told: errors of the door that are told after the upgrade.
+    """
+
+    name: str
+    error_form: ErrorForm
+    error_message: Callable[[Exception], Message]
+    conversation: Callable[[Connection], Conversation]
+    max_message_bytes: int
+    told: tuple[type[Exception], ...] = ()
+
+
+class Connection:
+    """An admitted socket, as its conversation sees it."""
+
+    def __init__(self, websocket: WebSocket, services: Services, visit: Visit, dialect: SocketDialect) -> None:
+        self.services = services
+        self.visit = visit
+        self._websocket = websocket
+        self._dialect = dialect
+        self._loop = asyncio.get_running_loop()
+        self._upgraded = asyncio.Event()
+        self._over: asyncio.Future[tuple[Message, ...] | Exception] = self._loop.create_future()
+        self._last: tuple[Message, ...] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._has_session = False
+        self._heard_at_s = self._loop.time()
+
+    @property
+    def query(self) -> QueryParams:
+        """The query string of the handshake."""
+        return self._websocket.query_params
+
+    async def start(self, options: LiveOptions) -> LiveSession:
+        """Open a session; from now on, the conversation is told its events. There may be another when one has ended.
+
+        Raises:
+            IllegalMove: the last one has not.
+            RayscribeError: see LiveService.open.
+        """
+        if self._has_session:
+            raise IllegalMove("open", "start a session")
+        self._has_session = True
+        opened: asyncio.Future[LiveSession] = self._loop.create_future()
+        self._own(self._follow(options, opened))
+        return await opened
+
+    async def send(self, message: Message) -> None:
+        """Send a message now."""
+        await _send(self._websocket, message)
+
+    def finish(self, *messages: Message) -> None:
+        """The conversation is over, and these are its last messages.
+
+        For ``tell`` on SessionEnded, or where there is no session: one that goes on is waited for.
+        """
+        self._last = messages
+        if not self._has_session:
+            self._end(messages)
+
+    async def run(self, conversation: Conversation) -> tuple[Message, ...]:
+        """Lead the conversation; the result is what to say last.
+
+        Raises:
+            WebSocketDisconnect: the client is gone.
+            Exception: whatever ended the conversation.
+        """
+        self._conversation = conversation
+        try:
+            await conversation.prepare()
+            await _upgrade(self._websocket)
+            self._upgraded.set()
+            await conversation.greet()
+            self._heard_at_s = self._loop.time()
+            self._own(self._hear())
+            self._own(self._watch())
+            end = await self._over
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if isinstance(end, Exception):
+            raise end
+        return end
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception as error:
+                self._end(error)
+
+        self._tasks.append(asyncio.create_task(guarded()))
+
+    def _end(self, outcome: tuple[Message, ...] | Exception) -> None:
+        # The first reason counts: the others follow from it.
+        if not self._over.done():
+            self._over.set_result(outcome)
+
+    async def _follow(self, options: LiveOptions, opened: asyncio.Future[LiveSession]) -> None:
+        """A session's whole life in one task: what it opens may be bound to the task."""
+        try:
+            async with self._live_service().open(self.visit, options) as session:
+                if not opened.done():
+                    opened.set_result(session)
+                await self._upgraded.wait()
+                async for event in session.events():
+                    await self._conversation.tell(event)
+        except Exception as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
+        finally:
+            self._has_session = False
+            self._heard_at_s = self._loop.time()
+        if self._last is not None:
+            self._end(self._last)
+
+    def _live_service(self) -> LiveService:
+        if self.services.live is None:
+            raise ServiceUnavailable("This service has no live transcription")
+        return self.services.live
+
+    async def _hear(self) -> None:
+        while True:
+            received = await self._websocket.receive()
+            if received["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(received.get("code", 1005))
+            self._heard_at_s = self._loop.time()
+            text = received.get("text")
+            message: str | bytes = received["bytes"] if text is None else text
+            if _bytes_of(message) > self._dialect.max_message_bytes:
+                raise MessageTooLarge(self._dialect.max_message_bytes)
+            try:
+                await self._conversation.hear(message)
+            except Exception as error:
+                if not isinstance(named(error), InvalidRequest):
+                    raise
+                await self.send(self._dialect.error_message(named(error)))
+
+    async def _watch(self) -> None:
+        """A connection whose session knows how long it has been idle looks after itself; one without is ended here."""
+        limit_s = self.services.settings.live.idle_timeout_s
+        while True:
+            await asyncio.sleep(self._heard_at_s + limit_s - self._loop.time())
+            if self._has_session:
+                self._heard_at_s = self._loop.time()
+            elif self._loop.time() >= self._heard_at_s + limit_s:
+                raise SessionIdle(limit_s)
+
+
+async def converse(websocket: WebSocket, services: Services, dialect: SocketDialect) -> None:
+    """Answer a socket from its handshake to its end."""
+    try:
+        async with visiting(websocket, services, dialect.name) as visit:
+            connection = Connection(websocket, services, visit, dialect)
+            last = await connection.run(dialect.conversation(connection))
+        await _close(websocket, last, 1000)
+    except WebSocketDisconnect:
+        return
+    except Exception as error:
+        await _refuse(websocket, dialect, named(error))
+
+
+async def _refuse(websocket: WebSocket, dialect: SocketDialect, error: Exception) -> None:
+    try:
+        if websocket.application_state is WebSocketState.CONNECTING:
+            can_answer = "websocket.http.response" in websocket.scope.get("extensions", {})
+            if can_answer and not isinstance(error, dialect.told):
+                await websocket.send_denial_response(error_response(error, dialect.error_form))
+                return
+            await _upgrade(websocket)
+        code = close_code(error)
+        if code == 1011:
+            _log.error("live connection failed", exc_info=error)
+        await _close(websocket, (dialect.error_message(error),), code)
+    except WebSocketDisconnect:
+        return
+
+
+async def _close(websocket: WebSocket, messages: tuple[Message, ...], code: int) -> None:
+    for message in messages:
+        await _send(websocket, message)
+    async with _while_read():
+        await websocket.close(code)
+
+
+async def _upgrade(websocket: WebSocket) -> None:
+    async with _while_read():
+        await websocket.accept()
+
+
+async def _send(websocket: WebSocket, message: Message) -> None:
+    async with _while_read():
+        await websocket.send_json(message)
+
+
+@contextlib.asynccontextmanager
+async def _while_read() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_SEND_TIMEOUT_S):
+            yield
+    except OSError:
+        # TimeoutError is one; uvicorn raises one where the client is gone.
+        raise WebSocketDisconnect(1006) from None
+
+
+def close_code(error: Exception) -> int:
+    """See the module's table."""
+    match error:
+        case MessageTooLarge():
+            return 1009
+        case AudioRejected():
+            return 1003
+        case InvalidRequest() | AccessDenied() | TooManyRequests() | SessionLimit():
+            return 1008
+        case ServiceUnavailable():
+            return 1013
+        case _:
+            return 1011
+
+
+def _bytes_of(message: str | bytes) -> int:
+    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
