@@ -27,6 +27,12 @@ class OggOpusReader:
     def __init__(self) -> None:
         self._pages = PageReader()
         self._stream: _OpusStream | None = None
+        self._decoded_before = 0
+
+    @property
+    def decoded(self) -> int:
+        """Samples decoded so far, of all streams."""
+        return self._decoded_before + (self._stream.decoded if self._stream else 0)
 
     def read(self, data: bytes) -> Iterator[Samples]:
         """The samples of the pages that are complete now, page by page.
@@ -38,6 +44,7 @@ class OggOpusReader:
             if self._stream is None or (self._stream.has_ended and page.is_first):
                 if not page.is_first:
                     raise UnsupportedAudio("an Ogg stream without its beginning")
+                self._decoded_before = self.decoded
                 self._stream = _OpusStream(page.serial)
             if page.serial == self._stream.serial and not self._stream.has_ended:
                 yield from self._stream.read(page)
@@ -54,25 +61,30 @@ class _OpusStream:
         self._headers = 0
         self._gain = np.float32(1.0)
         self._to_skip = 0
-        self._decoded = 0
         self._first_granule: int | None = None
 
+    @property
+    def decoded(self) -> int:
+        """Samples decoded so far."""
+        return self._decoder.decoded
+
     def read(self, page: Page) -> Iterator[Samples]:
+        """The samples of the packets that end on this page."""
         packets = self._assembler.packets(page)
         self.has_ended = page.is_last
         while packets and self._headers < 2:
             self._take_header(packets.pop(0))
-        if packets:
-            before = self._decoded
-            if not page.is_last:
-                for packet in packets:
-                    yield from self._cut(self._decode(packet))
-                self._note_granule(page)
-                return
-            last = [self._decode(packet) for packet in packets]
-            excess = self._excess(page, before)
-            joined = np.concatenate(last)
-            yield from self._cut(joined[: max(len(joined) - excess, 0)])
+        if not packets:
+            return
+        if page.is_last:
+            joined = np.concatenate([self._decoder.decode(packet) for packet in packets])
+            yield self._cut(joined[: max(len(joined) - self._excess(page), 0)])
+            return
+        for packet in packets:
+            yield self._cut(self._decoder.decode(packet))
+        if self._first_granule is None:
+            # A stream that was joined while it ran does not begin at 0 (§4.3).
+            self._first_granule = max(page.granule - self.decoded, 0)
 
     def _take_header(self, packet: bytes) -> None:
         if self._headers == 1:
@@ -93,26 +105,14 @@ class _OpusStream:
         self._to_skip = pre_skip
         self._gain = np.float32(10 ** (gain / 256 / 20))
 
-    def _decode(self, packet: bytes) -> Samples:
-        samples = self._decoder.decode(packet)
-        self._decoded += len(samples)
-        return samples
-
-    def _note_granule(self, page: Page) -> None:
-        """The first audio page tells where a stream that was joined while it ran begins (§4.3)."""
-        if self._first_granule is None:
-            self._first_granule = max(page.granule - self._decoded, 0)
-
-    def _excess(self, page: Page, before: int) -> int:
-        """Samples of the last page behind the end that it states (§4.4)."""
+    def _excess(self, page: Page) -> int:
+        """Samples behind the end that the last page states (§4.4)."""
         if page.granule < 0:
             return 0
-        end = page.granule - (self._first_granule or 0)
-        return min(max(self._decoded - end, 0), self._decoded - before)
+        return max(self.decoded - (page.granule - (self._first_granule or 0)), 0)
 
-    def _cut(self, samples: Samples) -> Iterator[Samples]:
+    def _cut(self, samples: Samples) -> Samples:
         """Without what is to be skipped, with the stream's gain."""
         skipped = min(self._to_skip, len(samples))
         self._to_skip -= skipped
-        if skipped < len(samples):
-            yield np.clip(samples[skipped:] * self._gain, -1.0, 1.0)
+        return np.asarray(np.clip(samples[skipped:] * self._gain, -1.0, 1.0), np.float32)

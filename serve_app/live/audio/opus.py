@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 import av
 import numpy as np
-from av.audio.codeccontext import AudioCodecContext
 from av.error import FFmpegError
 
 from deployments.contracts import Samples
@@ -21,10 +19,14 @@ MAX_PACKET_BYTES = 61_440
 
 
 class OpusPacketDecoder:
-    """Decodes packets of one stream to mono at 48 kHz; libopus mixes stereo down itself, as the RFC provides."""
+    """Decodes packets of one stream to mono at 48 kHz; libopus mixes stereo down itself, as the RFC provides.
+
+    ``decoded`` counts the samples.
+    """
 
     def __init__(self) -> None:
-        context = cast(AudioCodecContext, av.CodecContext.create("libopus", "r"))
+        self.decoded = 0
+        context = av.CodecContext.create("libopus", "r")
         context.layout = "mono"
         context.sample_rate = OPUS_RATE_HZ
         self._context = context
@@ -42,6 +44,7 @@ class OpusPacketDecoder:
         except FFmpegError as error:
             raise UnsupportedAudio("bytes that are no Opus packet") from error
         pieces = [np.frombuffer(memoryview(frame.planes[0]), np.int16, frame.samples) for frame in frames]
+        self.decoded += sum(map(len, pieces))
         joined = np.concatenate(pieces) if pieces else np.empty(0, np.int16)
         return np.divide(joined, np.float32(1 << 15), dtype=np.float32)
 
@@ -53,6 +56,11 @@ class OpusReader:
 
     def __init__(self) -> None:
         self._packets = OpusPacketDecoder()
+
+    @property
+    def decoded(self) -> int:
+        """Samples decoded so far."""
+        return self._packets.decoded
 
     def read(self, data: bytes) -> Iterator[Samples]:
         """The samples of the packet."""

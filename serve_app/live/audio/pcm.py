@@ -26,6 +26,7 @@ class PcmReader:
 
     def __init__(self, encoding: Encoding, rate_hz: int) -> None:
         self.rate_hz = rate_hz
+        self.decoded = 0
         self._dtype = np.dtype(_DTYPES[encoding])
         self._levels = _LEVELS.get(encoding)
         self._cut_sample = b""
@@ -35,6 +36,7 @@ class PcmReader:
         whole = self._cut_sample + data
         count = len(whole) // self._dtype.itemsize
         self._cut_sample = whole[count * self._dtype.itemsize :]
+        self.decoded += count
         codes = np.frombuffer(whole, self._dtype, count)
         if self._levels is not None:
             yield np.asarray(self._levels[codes], np.float32)

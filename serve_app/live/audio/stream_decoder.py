@@ -20,12 +20,17 @@ HIGHEST_RATE_HZ = 48_000
 
 
 class _Reader(Protocol):
-    """Knows one encoding. ``rate_hz`` is the rate of what it gives."""
+    """Knows one encoding; ``rate_hz`` is the rate of what it gives."""
 
     rate_hz: int
 
+    @property
+    def decoded(self) -> int:
+        """Samples decoded so far, also those that were cut off: what the work was."""
+        ...
+
     def read(self, data: bytes) -> Iterator[Samples]:
-        """Blocks of mono samples, decoded as they are asked for.
+        """Blocks of mono samples, decoded as they are asked for; empty ones where all of it was cut off.
 
         Raises:
             UnsupportedAudio: the bytes are not what they should be.
@@ -37,7 +42,8 @@ class StreamDecoder:
     """Decodes one stream. Holds its state; not for several threads at once.
 
     A message may end anywhere, also inside a sample or a page; only a bare Opus packet is a message of its own. The
-    samples are the same however the stream is cut, and as many as the stream is long, whatever its rate.
+    samples are the same however the stream is cut, and as many as the stream is long, give or take one where the rate
+    changes.
 
     Args:
         audio: what the client sends.
@@ -51,11 +57,7 @@ class StreamDecoder:
     def __init__(self, audio: AudioFormat, max_message_s: float = 60.0) -> None:
         self._reader = _reader(audio)
         self._max_message_s = max_message_s
-        self._soxr = (
-            None
-            if self._reader.rate_hz == SAMPLE_RATE_HZ
-            else soxr.ResampleStream(self._reader.rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-        )
+        self._soxr = _resampler(self._reader.rate_hz)
 
     def decode(self, data: bytes) -> Samples:
         """Take the next message.
@@ -68,10 +70,9 @@ class StreamDecoder:
             ClientTooFast: more than max_message_s in one message; it is noticed before the rest is decoded.
         """
         blocks = []
-        left = int(self._max_message_s * self._reader.rate_hz)
+        most = self._reader.decoded + int(self._max_message_s * self._reader.rate_hz)
         for block in self._reader.read(data):
-            left -= len(block)
-            if left < 0:
+            if self._reader.decoded > most:
                 raise ClientTooFast(self._max_message_s)
             blocks.append(block)
         return self._resampled(np.concatenate(blocks), is_last=False) if blocks else np.empty(0, np.float32)
@@ -84,6 +85,17 @@ class StreamDecoder:
         if self._soxr is None:
             return samples
         return np.asarray(self._soxr.resample_chunk(samples, last=is_last), np.float32)
+
+
+def _resampler(rate_hz: int) -> soxr.ResampleStream | None:
+    """One that holds back little: what it holds, a final waits for.
+
+    From 8 kHz soxr holds 115 ms, and 30 ms where the rate could vary; the latter is 1 dB down at 3.7 kHz, which no
+    telephone carries. From 48 kHz it is 37 and 13 ms, but at four times the CPU time (0.2 % of a core): not worth it.
+    """
+    if rate_hz == SAMPLE_RATE_HZ:
+        return None
+    return soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ", vr=rate_hz < SAMPLE_RATE_HZ)
 
 
 def _reader(audio: AudioFormat) -> _Reader:
