@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from ray import serve
 
 from serve_app import __version__
+from serve_app.api_document import Api
 from serve_app.cluster import alive_nodes, http_host
 from serve_app.dialects.registry import DIALECTS
 from serve_app.health import ServeHealth
@@ -28,7 +29,7 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
         async with resources or contextlib.nullcontext():
             yield
 
-    app = FastAPI(
+    app = Api(
         title="Rayscribe",
         version=__version__,
         summary="Self-hosted speech-to-text behind the wire APIs people already have clients for",

@@ -5,28 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from fastapi import APIRouter
 from starlette.requests import HTTPConnection
 
-from deployments.contracts import Transcript
 from serve_app.access.credentials import credential_of
 from serve_app.access.visit import Visit
-from serve_app.jobs.contracts import Job, JobFailure
+from serve_app.jobs.contracts import CallbackForm
 from serve_app.services import Services
-
-
-class CallbackForm(Protocol):
-    """Writes what is sent to a webhook."""
-
-    def completed(self, job: Job, transcript: Transcript) -> dict[str, Any]:
-        """The body that carries a result."""
-        ...
-
-    def failed(self, job: Job, failure: JobFailure) -> dict[str, Any]:
-        """The body that carries a failure."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,29 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
+from deployments.errors import InvalidParameter
 from serve_app import __version__
 from serve_app.dialects.dialect import Dialect
+from serve_app.dialects.errors import documented, route_class
+from serve_app.dialects.smallest_selfhost_errors import error_body
 from serve_app.services import Services, services_of
 
-router = APIRouter(tags=["Health"])
+_UNHEALTHY: dict[str, Any] = {
+    "description": "Some stage has no replica",
+    "content": {"application/json": {"example": {"status": "unhealthy", "reason": "No ASR workers available"}}},
+}
+
+router = APIRouter(tags=["Health"], route_class=route_class(error_body))
 
 
-@router.get("/health", summary="Can the service take work?")
+@router.get(
+    "/health",
+    summary="Can the service take work?",
+    responses={
+        503: _UNHEALTHY,
+        **documented(error_body, {"A parameter is wrong": InvalidParameter("detailed", "is neither true nor false")}),
+    },
+)
 async def health(
     services: Annotated[Services, Depends(services_of)],
     detailed: Annotated[bool, Query(description="Name every stage.")] = False,
@@ -44,7 +59,7 @@ async def chart_health() -> JSONResponse:
     return JSONResponse({"status": "healthy"})
 
 
-@router.get("/healthz", summary="Readiness")
+@router.get("/healthz", summary="Readiness", responses={503: {"description": "Some stage has no replica"}})
 async def healthz(services: Annotated[Services, Depends(services_of)]) -> JSONResponse:
     """``{"ready": true}`` once every stage has a running replica."""
     try:

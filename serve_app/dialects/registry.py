@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from serve_app.dialects import health, rayscribe, sixtydb, smallest_selfhost, smallest_waves
-from serve_app.dialects.dialect import CallbackForm, Dialect
+from serve_app.dialects import health, rayscribe, sixtydb, smallest_selfhost, smallest_waves, smallest_waves_live
+from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.openai import routes as openai
+from serve_app.jobs.contracts import CallbackForm
 
 DIALECTS: tuple[Dialect, ...] = (
     smallest_selfhost.DIALECT,
     smallest_waves.DIALECT,
+    smallest_waves_live.DIALECT,
     sixtydb.DIALECT,
     openai.DIALECT,
     rayscribe.DIALECT,

@@ -14,6 +14,7 @@ from deployments.errors import (
     AudioRejected,
     AudioTooLarge,
     AudioTooLong,
+    ClientTooFast,
     ConcurrencyLimitReached,
     FeatureNotInPlan,
     InsufficientCredits,
@@ -25,6 +26,9 @@ from deployments.errors import (
     QuotaExceeded,
     RateLimitReached,
     ServiceUnavailable,
+    SessionIdle,
+    SessionLimit,
+    SessionTooLong,
     SourceForbidden,
     SourceRefused,
     SourceRejected,
@@ -53,6 +57,12 @@ _SOURCE_CODES: dict[type[SourceRejected], str] = {
     SourceUnreachable: "URL_FETCH_FAILED",
 }
 
+_SESSION_CODES: dict[type[SessionLimit], str] = {
+    ClientTooFast: "AUDIO_TOO_FAST",
+    SessionIdle: "SESSION_IDLE",
+    SessionTooLong: "SESSION_TOO_LONG",
+}
+
 
 def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
     """Status and body of an error."""
@@ -76,6 +86,9 @@ def _form(error: Exception) -> tuple[int, dict[str, Any]]:
         case TooManyRequests():
             message = f"Rate limit exceeded. Please retry after a short backoff. {error}"
             return 429, _body(message, "RATE_LIMIT_EXCEEDED")
+        case SessionLimit():
+            # A socket tells it; no answer has this status.
+            return 400, _body(str(error), _SESSION_CODES[type(error)])
         case ServiceUnavailable():
             return 503, _body(str(error), "SERVICE_UNAVAILABLE")
         case _:

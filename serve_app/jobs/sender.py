@@ -7,7 +7,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from deployments.errors import RayscribeError, SourceRejected
@@ -15,6 +14,7 @@ from serve_app.jobs.contracts import DeliveryState
 from serve_app.jobs.outbox import AttemptOutcome, DueDelivery, Outbox
 from serve_app.jobs.retries import Fraction, full_jitter_s
 from serve_app.jobs.signing import signed_headers
+from serve_app.outbound.client import Acknowledgement
 from serve_app.settings import WebhookSettings
 
 _log = logging.getLogger("ray.serve")
@@ -22,20 +22,12 @@ _log = logging.getLogger("ray.serve")
 _GONE = 410
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookAnswer:
-    """What a webhook answered; retry_after_s where it said when to come again."""
-
-    status: int
-    retry_after_s: float | None = None
-
-
 class WebhookClient(Protocol):
     """Makes one request to a host that a caller named."""
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
-    ) -> WebhookAnswer:
+    ) -> Acknowledgement:
         """Send, and follow no redirect.
 
         Raises:
@@ -109,7 +101,7 @@ class WebhookSender:
         _log.info("webhook %s, attempt %d: %s", delivery.id, delivery.number, outcome.status or outcome.error)
         await self._outbox.settle(delivery, outcome)
 
-    async def _send(self, delivery: DueDelivery) -> WebhookAnswer:
+    async def _send(self, delivery: DueDelivery) -> Acknowledgement:
         body = delivery.body.encode()
         headers = signed_headers(delivery.secret, delivery.id, self._clock(), body)
         headers["user-agent"] = "Rayscribe"
@@ -117,7 +109,7 @@ class WebhookSender:
             headers["content-type"] = "application/json"
         return await self._client.send(delivery.method, delivery.url, headers, body, self._settings.timeout_s)
 
-    def _answered(self, delivery: DueDelivery, answer: WebhookAnswer, begun_s: float) -> AttemptOutcome:
+    def _answered(self, delivery: DueDelivery, answer: Acknowledgement, begun_s: float) -> AttemptOutcome:
         if not 200 <= answer.status < 300 and answer.status != _GONE:
             return self._again(delivery, begun_s, status=answer.status, not_before_s=answer.retry_after_s or 0.0)
         state = DeliveryState.FAILED if answer.status == _GONE else DeliveryState.DELIVERED

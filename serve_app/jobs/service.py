@@ -11,7 +11,6 @@ from serve_app.access.ledger import Ledger
 from serve_app.jobs.audio import open_audio_store
 from serve_app.jobs.billing import LedgerBiller
 from serve_app.jobs.contracts import CallbackForm
-from serve_app.jobs.guarded_webhooks import GuardedWebhooks
 from serve_app.jobs.loop import Loop
 from serve_app.jobs.outbox import Outbox
 from serve_app.jobs.queue import JobQueue
@@ -50,7 +49,7 @@ class JobService:
         # Twice the time that a request may take: the rest is for writing its outcome down.
         outbox = Outbox(database, webhooks.max_attempts, 2 * webhooks.timeout_s)
         self._worker = JobWorker(queue, self._audio, pipeline, jobs.concurrent_jobs, on_end=self._job_ended)
-        self._sender = WebhookSender(outbox, GuardedWebhooks(self._client), webhooks, on_end=self._attempt_ended)
+        self._sender = WebhookSender(outbox, self._client, webhooks, on_end=self._attempt_ended)
         sweeper = Sweeper(database, self._audio, jobs)
         self._filling = Loop("looking for jobs", self._worker.fill, jobs.poll_interval_s)
         self._delivering = Loop("delivering", self._sender.deliver_due, jobs.poll_interval_s)

@@ -8,17 +8,27 @@ import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from deployments.errors import SourceForbidden, SourceRejected, SourceUnreachable
 from serve_app.outbound.guard import AddressGuard
+from serve_app.outbound.retry_after import retry_after_s
 from serve_app.outbound.urls import HttpUrl, parse_http_url
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 # Audio does not get smaller; a body that comes compressed all the same is unpacked at most 256 KiB at a time.
 _HEADERS = {"User-Agent": "Rayscribe", "Accept": "*/*", "Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What was answered to something sent; retry_after_s where the server said when to come again."""
+
+    status: int
+    retry_after_s: float | None = None
 
 
 class _AddressNotAllowed(OSError):
@@ -83,8 +93,8 @@ class GuardedClient:
 
     async def send(
         self, method: str, url: str | HttpUrl, headers: Mapping[str, str], body: bytes, timeout_s: float
-    ) -> int:
-        """Send a request, follow no redirect, and answer the status; the body of the answer is not read.
+    ) -> Acknowledgement:
+        """Send a request and follow no redirect; the body of the answer is not read.
 
         Raises:
             InvalidParameter: url is none.
@@ -94,7 +104,7 @@ class GuardedClient:
         target = parse_http_url(url) if isinstance(url, str) else url
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=self._connect_timeout_s)
         async with self._request(method, target, timeout, headers, body) as response:
-            return response.status
+            return Acknowledgement(response.status, retry_after_s(response.headers.get("Retry-After")))
 
     async def close(self) -> None:
         """Close every connection."""

@@ -23,6 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from deployments.errors import EngineUnavailable, ServiceUnavailable
 
 _logger = logging.getLogger(__name__)
+# At DEBUG it writes every statement with its parameters: keys' hashes, URLs, transcripts.
+logging.getLogger("aiosqlite").setLevel(logging.INFO)
 
 _CONNECTIONS = 5
 _MORE_CONNECTIONS_UNDER_LOAD = 5

@@ -13,11 +13,10 @@ from standardwebhooks import Webhook
 
 from deployments.errors import RayscribeError, SourceUnreachable
 from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState, Job
-from serve_app.jobs.guarded_webhooks import GuardedWebhooks
 from serve_app.jobs.retries import full_jitter_s
-from serve_app.jobs.sender import WebhookAnswer, WebhookSender
+from serve_app.jobs.sender import WebhookSender
 from serve_app.jobs.signing import signed_headers
-from serve_app.outbound.client import GuardedClient
+from serve_app.outbound.client import Acknowledgement, GuardedClient
 from serve_app.outbound.guard import AddressGuard
 from serve_app.settings import WebhookSettings
 from tests.fakes.job_bench import SECRET, JobBench, transcript_of
@@ -32,12 +31,12 @@ SETTINGS = WebhookSettings(max_attempts=4, first_retry_s=2.0, longest_retry_s=10
 class FakeWebhook:
     """Answers what it is told to, in order, and the last of it for ever."""
 
-    answers: list[WebhookAnswer | RayscribeError] = field(default_factory=lambda: [WebhookAnswer(204)])
+    answers: list[Acknowledgement | RayscribeError] = field(default_factory=lambda: [Acknowledgement(204)])
     heard: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
-    ) -> WebhookAnswer:
+    ) -> Acknowledgement:
         self.heard.append((method, url, dict(headers), body))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, RayscribeError):
@@ -95,7 +94,9 @@ def test_the_signature_is_the_one_of_the_specification() -> None:
 
 
 async def test_a_delivery_is_tried_again_later_and_later_and_each_attempt_is_on_record(bench: JobBench) -> None:
-    webhook = FakeWebhook([WebhookAnswer(500), SourceUnreachable("no answer"), WebhookAnswer(302), WebhookAnswer(200)])
+    webhook = FakeWebhook(
+        [Acknowledgement(500), SourceUnreachable("no answer"), Acknowledgement(302), Acknowledgement(200)]
+    )
     job = await _completed(bench)
     sender = _sender(bench, webhook)
     for wait_s in (2.0, 4.0, 8.0):
@@ -118,7 +119,7 @@ async def test_a_delivery_is_tried_again_later_and_later_and_each_attempt_is_on_
 
 
 async def test_after_the_last_attempt_a_delivery_is_on_record_as_failed(bench: JobBench) -> None:
-    webhook = FakeWebhook([WebhookAnswer(500)])
+    webhook = FakeWebhook([Acknowledgement(500)])
     job = await _completed(bench)
     for _ in range(10):
         await _deliver(_sender(bench, webhook))
@@ -128,7 +129,7 @@ async def test_after_the_last_attempt_a_delivery_is_on_record_as_failed(bench: J
 
 
 async def test_a_webhook_that_is_gone_is_not_called_again(bench: JobBench) -> None:
-    webhook = FakeWebhook([WebhookAnswer(410)])
+    webhook = FakeWebhook([Acknowledgement(410)])
     job = await _completed(bench)
     await _deliver(_sender(bench, webhook))
     bench.pass_time(1000)
@@ -142,7 +143,7 @@ async def test_a_webhook_says_when_to_come_again_within_bounds(
     bench: JobBench, retry_after_s: float, waits_s: float
 ) -> None:
     job = await _completed(bench)
-    await _deliver(_sender(bench, FakeWebhook([WebhookAnswer(503, retry_after_s)])))
+    await _deliver(_sender(bench, FakeWebhook([Acknowledgement(503, retry_after_s)])))
     assert (await _delivery(bench, job)).next_attempt_at_s == bench.clock.now_s + waits_s
 
 
@@ -174,7 +175,7 @@ async def test_the_late_news_of_a_success_is_believed(bench: JobBench) -> None:
     bench.pass_time(45)
     (second,) = await bench.outbox.claim(10)
     await late.attempt(first)
-    await WebhookSender(bench.outbox, FakeWebhook([WebhookAnswer(500)]), SETTINGS).attempt(second)
+    await WebhookSender(bench.outbox, FakeWebhook([Acknowledgement(500)]), SETTINGS).attempt(second)
     delivery = await _delivery(bench, job)
     assert delivery.state is DeliveryState.DELIVERED
     assert [attempt.status for attempt in delivery.attempts] == [204, 500]
@@ -196,7 +197,7 @@ async def test_a_get_carries_parameters_and_no_body(bench: JobBench) -> None:
 
 async def test_first_attempts_go_before_repeated_ones(bench: JobBench) -> None:
     await _completed(bench)
-    await _deliver(_sender(bench, FakeWebhook([WebhookAnswer(500)])))
+    await _deliver(_sender(bench, FakeWebhook([Acknowledgement(500)])))
     bench.pass_time(50)
     fresh = await _completed(bench)
     (first,) = await bench.outbox.claim(1)
@@ -215,7 +216,7 @@ async def test_over_a_real_connection_redirects_are_not_followed_and_private_hos
         trusting = GuardedClient(AddressGuard(allowed_networks=["127.0.0.1/32"]), 5.0)
         guarded = GuardedClient(AddressGuard(), 5.0)
         for client in (trusting, guarded):
-            await _deliver(_sender(bench, GuardedWebhooks(client)))
+            await _deliver(_sender(bench, client))
             bench.pass_time(50)
             await client.close()
         (heard,) = server.heard

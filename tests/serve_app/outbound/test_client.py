@@ -29,7 +29,7 @@ async def _get(client: GuardedClient, url: str, max_redirects: int = 5) -> bytes
 
 async def _send(client: GuardedClient, url: str, timeout_s: float = 10.0) -> int:
     try:
-        return await client.send("POST", url, {"Content-Type": "application/json"}, b"{}", timeout_s)
+        return (await client.send("POST", url, {"Content-Type": "application/json"}, b"{}", timeout_s)).status
     finally:
         await client.close()
 

@@ -1,0 +1,256 @@
+"""What clients of 60db's ``/ws/stt`` say, and what a session is asked for it. Pure.
+
+Sources: the vendor's documents and skill, its LiveKit plugin, and seven public clients. What they leave open:
+
+* ``audio_enhancement``: no profile enhances audio. ``off`` is what happens; ``adaptive`` leaves the decision to the
+  service and gets a warning, because every published example sends it; ``light`` asks for it, and is refused.
+* ``context.terms`` become vocabulary, which needs no language model. The other parts of ``context`` ask for refinement
+  by one: a plan without it gets a warning, as the vendor does; a plan with it an error, for no profile has one yet.
+* Fields that no document names are left out, and a warning says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import from_json
+
+from deployments.contracts import TranscriptionRequest, VocabularyTerm
+from deployments.errors import InvalidParameter, UnsupportedParameter
+from serve_app.access.plans import Feature, Plan
+from serve_app.capabilities import ParameterNames, check_request
+from serve_app.live.contracts import AudioFormat, Encoding, LiveOptions
+from serve_app.settings import Settings
+
+_TELEPHONE_HZ = 8000
+_BROWSER_HZ = 16_000
+_MOST_LANGUAGES = 5
+_SHORTEST_MS = 300
+_LONGEST_MS = 60_000
+_TERM_WEIGHT = 1.5
+_ENCODINGS = {"linear": Encoding.PCM_S16, "mulaw": Encoding.MULAW}
+_NAMES = ParameterNames(
+    language="languages", candidates="languages", speaker_count="config.max_speakers", diarize="config.diarize"
+)
+
+Languages = tuple[str, ...] | None
+"""ISO 639-1 codes; None: find out among all."""
+
+Warnings = list[dict[str, str]]
+"""What was left out: a code for programs and a sentence for people each."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Context(_Message):
+    """Hints; see the module about their parts."""
+
+    general: tuple[Any, ...] | None = None
+    text: str | None = None
+    terms: tuple[str, ...] | None = None
+
+    @property
+    def vocabulary(self) -> tuple[VocabularyTerm, ...]:
+        """The terms, each once."""
+        terms = dict.fromkeys(term.strip() for term in self.terms or ())
+        return tuple(VocabularyTerm(term, _TERM_WEIGHT) for term in terms if term)
+
+    @property
+    def asks_for_refinement(self) -> bool:
+        """Whether there is more than terms."""
+        return bool(self.general or (self.text or "").strip())
+
+
+class StartConfig(_Message):
+    """How the audio is sent, and what is to be said about it. Null is the same as nothing, but for partial texts."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    encoding: Literal["linear", "mulaw"] = "linear"
+    sample_rate: Literal[8000, 16000, 24000, 44100, 48000] | None = None
+    utterance_end_ms: int = Field(500, ge=_SHORTEST_MS, le=_LONGEST_MS)
+    interim_results_frequency: int | None = Field(500, ge=_SHORTEST_MS, le=_LONGEST_MS)
+    continuous_mode: bool = True
+    audio_enhancement: Literal["off", "light", "adaptive"] = "off"
+    diarize: bool = False
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+
+    @property
+    def audio(self) -> AudioFormat:
+        """What the client sends."""
+        default_hz = _TELEPHONE_HZ if self.encoding == "mulaw" else _BROWSER_HZ
+        return AudioFormat(_ENCODINGS[self.encoding], self.sample_rate or default_hz)
+
+
+class Start(_Message):
+    """Begins a session."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: Literal["start"] = "start"
+    languages: Languages = Field(None, max_length=_MOST_LANGUAGES)
+    context: Context | None = None
+    config: StartConfig = StartConfig()
+
+    @field_validator("config", mode="before")
+    @classmethod
+    def _without_nulls(cls, config: Any) -> Any:
+        if not isinstance(config, Mapping):
+            return config or {}
+        return {name: value for name, value in config.items() if value is not None or name.startswith("interim")}
+
+    def to_options(self, request_id: str, plan: Plan, settings: Settings) -> tuple[LiveOptions, Warnings]:
+        """What a session is asked, and what was left out.
+
+        Raises:
+            UnsupportedParameter: the profile cannot do it.
+            FeatureNotInPlan: others may ask for it.
+        """
+        language, candidates = asked_languages(self.languages)
+        check_languages(self.languages, plan, settings, diarize=self.config.diarize)
+        self._check_engines(settings.profile)
+        interval_ms = self.config.interim_results_frequency
+        options = LiveOptions(
+            request_id=request_id,
+            audio=self.config.audio,
+            language=language,
+            candidates=candidates,
+            partials=interval_ms is not None,
+            # The service says how often it can be asked; session_started says what came of it.
+            partial_interval_s=max((interval_ms or 0) / 1000, settings.live.partial_interval_s),
+            end_silence_s=self.config.utterance_end_ms / 1000,
+            diarize=self.config.diarize,
+            vocabulary=self.context.vocabulary if self.context else (),
+        )
+        return options, self._warnings(plan, settings.profile)
+
+    def _check_engines(self, profile: str) -> None:
+        if self.config.audio_enhancement == "light":
+            reason = f"the {profile} profile does not enhance audio"
+            raise UnsupportedParameter("config.audio_enhancement", reason, ("off",))
+        if self.config.diarize:
+            for name in ("min_speakers", "max_speakers"):
+                if (getattr(self.config, name) or 0) > 0:
+                    raise UnsupportedParameter(
+                        f"config.{name}", "speakers of a live session are not counted beforehand"
+                    )
+
+    def _warnings(self, plan: Plan, profile: str) -> Warnings:
+        warnings = [
+            {"code": "unknown_field", "message": f"{name} is not a field of start: it was left out"}
+            for name in (*(self.model_extra or ()), *(f"config.{name}" for name in self.config.model_extra or ()))
+        ]
+        if self.config.audio_enhancement == "adaptive":
+            message = f"The {profile} profile does not enhance audio: it is recognised as it comes"
+            warnings.append({"code": "audio_enhancement_unavailable", "message": message})
+        if self.context and self.context.asks_for_refinement:
+            if Feature.REFINEMENT in plan.features:
+                reason = f"the {profile} profile has no language model to refine with; context.terms works without"
+                raise UnsupportedParameter("context", reason)
+            message = "The plan has no refinement by a language model: only the terms of context are used"
+            warnings.append({"code": "llm_refinement_not_in_plan", "message": message})
+        return warnings
+
+
+TELEPHONY = Start(config=StartConfig(encoding="mulaw", sample_rate=_TELEPHONE_HZ))
+"""What a binary message in front of any ``start`` stands for."""
+
+
+class Audio(_Message):
+    """More audio, in base64; what is said about its form must be what ``start`` said."""
+
+    type: Literal["audio"]
+    audio: str
+    encoding: Literal["linear", "mulaw"] | None = None
+    sample_rate: int | None = None
+
+    def samples(self, asked: AudioFormat) -> bytes:
+        """The bytes.
+
+        Raises:
+            InvalidParameter: no base64, or not the form that was agreed on.
+        """
+        if self.encoding is not None and _ENCODINGS[self.encoding] is not asked.encoding:
+            raise InvalidParameter("encoding", "is not the one that start named")
+        if self.sample_rate is not None and self.sample_rate != asked.sample_rate_hz:
+            raise InvalidParameter("sample_rate", f"is not {asked.sample_rate_hz}, which start asked for")
+        try:
+            return base64.b64decode(self.audio, validate=True)
+        except (binascii.Error, ValueError):
+            raise InvalidParameter("audio", "is not base64") from None
+
+
+class Config(_Message):
+    """Changes a running session."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["config"]
+    languages: Languages = Field(None, max_length=_MOST_LANGUAGES)
+    continuous_mode: bool | None = None
+
+
+class Test(_Message):
+    """Asks for a sign of life."""
+
+    type: Literal["test"]
+
+
+class Stop(_Message):
+    """No more audio."""
+
+    type: Literal["stop"]
+
+
+ClientMessage = Start | Audio | Config | Test | Stop
+_KINDS: Mapping[str, type[ClientMessage]] = {
+    "start": Start,
+    "audio": Audio,
+    "config": Config,
+    "test": Test,
+    "stop": Stop,
+}
+
+
+def read(text: str) -> ClientMessage:
+    """A text message.
+
+    Raises:
+        InvalidParameter: no JSON object, or of no kind that this API knows.
+        pydantic.ValidationError: a field is missing, or not what it should be.
+    """
+    try:
+        content = from_json(text)
+    except ValueError:
+        raise InvalidParameter("message", "is not JSON") from None
+    if not isinstance(content, dict):
+        raise InvalidParameter("message", "is not a JSON object")
+    kind = content.get("type")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise InvalidParameter("type", f"must be one of {', '.join(_KINDS)}")
+    return _KINDS[kind].model_validate(content)
+
+
+def asked_languages(languages: Languages) -> tuple[str | None, tuple[str, ...]]:
+    """The one language, or the candidates."""
+    distinct = tuple(dict.fromkeys(languages or ()))
+    return (distinct[0], ()) if len(distinct) == 1 else (None, distinct)
+
+
+def check_languages(languages: Languages, plan: Plan, settings: Settings, *, diarize: bool = False) -> None:
+    """Refuse languages that are not spoken here.
+
+    Raises:
+        UnsupportedParameter: the engines do not know one of them.
+        FeatureNotInPlan: speakers are to be told apart, and the plan lacks that.
+    """
+    language, candidates = asked_languages(languages)
+    request = TranscriptionRequest("", language=language, candidates=candidates, diarize=diarize)
+    check_request(request, plan, settings, _NAMES)
