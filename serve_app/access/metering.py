@@ -43,7 +43,18 @@ class LedgerMeter:
         if len(self._notes) >= _MAX_NOTES:
             _log.warning("a failed request is not in the ledger: too many wait to be written")
             return
-        charge = _charge(visit, request, outcome, audio_s=0.0, billable_s=0.0)
+        self.note(visit, _charge(visit, request, outcome, audio_s=0.0, billable_s=0.0))
+
+    async def record(self, visit: Visit, charge: Charge) -> None:
+        """Write a charge down; doing so twice charges once.
+
+        Raises:
+            ServiceUnavailable: the database does not answer.
+        """
+        await self._recorded(charge, visit)
+
+    def note(self, visit: Visit, charge: Charge) -> None:
+        """Write a charge down beside what goes on; returns at once, also in a cancelled task."""
         # A context of its own: Serve cancels what a request started when its client goes away.
         note = asyncio.create_task(self._noted(charge, visit), context=contextvars.Context())
         self._notes.add(note)

@@ -63,7 +63,7 @@ class UtteranceBuffer:
         return self._samples[start - self._first : end - self._first].copy()
 
     def probabilities(self, start: int, end: int) -> Probabilities:
-        """Of the windows that lie in the samples start..end-1 with more than half of themselves, as far as there are."""
+        """Of the windows that lie in the samples start..end-1 by more than half, as far as there are any."""
         half = WINDOW_SAMPLES // 2
         first, last = ((at + half - 1) // WINDOW_SAMPLES - self._first_window for at in (start, end))
         return self._probabilities[max(first, 0) : max(last, 0)].copy()

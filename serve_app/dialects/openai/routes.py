@@ -50,9 +50,19 @@ _OTHER_FORMS: dict[str, Any] = {
     "application/x-subrip": {"schema": {"type": "string"}, "example": "1\n00:00:00,100 --> 00:00:00,933\nHello.\n\n"},
     "text/vtt": {"schema": {"type": "string"}, "example": "WEBVTT\n\n1\n00:00:00.100 --> 00:00:00.933\nHello.\n\n"},
     "text/event-stream": {
-        "schema": {"type": "string"},
-        "example": 'data: {"type":"transcript.text.delta","delta":"Hello."}\n\n'
-        'data: {"type":"transcript.text.done","text":"Hello.","languages":[{"code":"en"}]}\n\ndata: [DONE]\n\n',
+        # Of one event, as the HTML standard takes it apart.
+        "schema": {
+            "type": "object",
+            "required": ["data"],
+            "properties": {
+                "data": {"type": "string", "description": "JSON with a `type`, or with `error`; the last is [DONE]."}
+            },
+        },
+        "examples": {
+            "delta": {"value": {"data": '{"type":"transcript.text.delta","delta":"Hello."}'}},
+            "done": {"value": {"data": '{"type":"transcript.text.done","text":"Hello.","languages":[{"code":"en"}]}'}},
+            "end": {"value": {"data": "[DONE]"}},
+        },
     },
 }
 
