@@ -43,6 +43,13 @@ def check_request(request: TranscriptionRequest, plan: Plan, settings: Settings,
         raise FeatureNotInPlan(Feature.DIARIZATION.value, names.diarize)
 
 
+def possible_languages(language: str | None, candidates: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    """The languages that a recording may be in: the one that is known, or the caller's choice, or all there are."""
+    if language is not None:
+        return (language,)
+    return candidates or tuple(sorted(recognition_capabilities(settings.recognition.engine).languages))
+
+
 def _check_languages(asked: tuple[str, ...], settings: Settings, name: str) -> None:
     known = recognition_capabilities(settings.recognition.engine).languages
     for language in asked:

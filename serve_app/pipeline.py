@@ -29,8 +29,8 @@ from deployments.contracts import (
     TranscriptionWarning,
     Usage,
 )
-from deployments.recognition.engines import recognition_capabilities
 from serve_app.assembly import segments_of
+from serve_app.capabilities import possible_languages
 from serve_app.settings import Settings
 
 Result = TypeVar("Result")
@@ -157,8 +157,7 @@ class Pipeline:
     ) -> tuple[LanguageDetection, tuple[LanguageSpan, ...]]:
         """The language of each speech region; a known one, or the only one there is, needs no model."""
         regions = opened.speech.regions
-        known = recognition_capabilities(self._settings.recognition.engine).languages
-        candidates = (request.language,) if request.language else request.candidates or tuple(sorted(known))
+        candidates = possible_languages(request.language, request.candidates, self._settings)
         if len(candidates) == 1:
             detection = LanguageDetection(LanguageSource.FAST_PATH, candidates, 0)
             return detection, tuple(LanguageSpan(region, candidates[0], 1.0) for region in regions)

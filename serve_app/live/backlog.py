@@ -1,0 +1,64 @@
+"""How much audio of a session waits, and whose fault that is."""
+
+from __future__ import annotations
+
+from deployments.contracts import SAMPLE_RATE_HZ
+from serve_app.live.contracts import AudioFormat, Encoding
+
+_SAMPLE_BYTES = {Encoding.PCM_S16: 2, Encoding.PCM_S32: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
+# Opus for speech takes 16 to 32 kbit/s; the rate that is found out while decoding soon outweighs this second.
+_OPUS_BYTES_PER_S = 3_000
+
+
+class Backlog:
+    """Counts audio from the moment it was received until it has been answered, in seconds.
+
+    What compressed bytes hold is only known when they have been decoded; until then they count as those before them.
+    """
+
+    def __init__(self, audio: AudioFormat) -> None:
+        sample_bytes = _SAMPLE_BYTES.get(audio.encoding)
+        self._is_exact = sample_bytes is not None
+        self._seconds = 1.0
+        self._bytes = float(sample_bytes * audio.sample_rate_hz if sample_bytes else _OPUS_BYTES_PER_S)
+        self._undecoded_bytes = 0
+        self._utterances_s = 0.0
+        self._lead_s = 0.0
+        self._last_s: float | None = None
+
+    @property
+    def waiting_s(self) -> float:
+        """All that waits."""
+        return self.duration_s(self._undecoded_bytes) + self._utterances_s
+
+    @property
+    def lead_s(self) -> float:
+        """How far the client is ahead of real time. Pauses in sending are not saved up."""
+        return self._lead_s
+
+    def duration_s(self, byte_count: int) -> float:
+        """How long so many bytes will be."""
+        return byte_count * self._seconds / self._bytes
+
+    def received(self, byte_count: int, now_s: float) -> None:
+        """A message came."""
+        if self._last_s is not None:
+            self._lead_s = max(0.0, self._lead_s - (now_s - self._last_s))
+        self._last_s = now_s
+        self._lead_s += self.duration_s(byte_count)
+        self._undecoded_bytes += byte_count
+
+    def decoded(self, byte_count: int, sample_count: int) -> None:
+        """A message was decoded, and heard."""
+        self._undecoded_bytes -= byte_count
+        if not self._is_exact:
+            self._bytes += byte_count
+            self._seconds += sample_count / SAMPLE_RATE_HZ
+
+    def closed(self, duration_s: float) -> None:
+        """An utterance is complete, and waits for its words."""
+        self._utterances_s += duration_s
+
+    def answered(self, duration_s: float) -> None:
+        """It has got them."""
+        self._utterances_s -= duration_s

@@ -1,0 +1,165 @@
+"""Opens live sessions, and meters them however they end."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Protocol
+
+from deployments.contracts import TranscriptionRequest
+from deployments.errors import InvalidParameter, ServiceUnavailable, UnsupportedParameter
+from deployments.offload import EngineThreads
+from deployments.speech_gate.silero import SileroVad
+from serve_app.access.pricing import Charge, Outcome
+from serve_app.access.visit import Visit
+from serve_app.admission import Admission
+from serve_app.capabilities import ParameterNames, check_request, possible_languages
+from serve_app.live.contracts import LiveOptions, SessionEnded
+from serve_app.live.endpointing import EndpointingSettings
+from serve_app.live.front import AudioFront
+from serve_app.live.listener import ListenerSettings
+from serve_app.live.recognizing import HearingTask, StageHearing
+from serve_app.live.session import EngineSession, SessionLimits
+from serve_app.live.voice_activity import StreamingVad
+from serve_app.pipeline import StageHandles
+from serve_app.settings import Settings
+
+# Silero's own distance between the probability that begins speech and the one that ends it.
+_HYSTERESIS = 0.15
+_LOWEST_EXIT = 0.01
+_SPEECH_THRESHOLD = (0.02, 0.99)
+# Below, each stop consonant would end an utterance; above, one would hardly ever end.
+_END_SILENCE_S = (0.1, 10.0)
+# Beside the event loop, for audio in large messages and for the noise of an utterance: both are short.
+_THREADS = 2
+_NAMES = ParameterNames(language="language", speaker_count="speaker_count", candidates="candidates")
+
+
+class Charges(Protocol):
+    """The usage ledger, as a session sees it. A request is charged once, however often it is told."""
+
+    async def record(self, visit: Visit, charge: Charge) -> None:
+        """Write a charge down.
+
+        Raises:
+            ServiceUnavailable: it could not be.
+        """
+        ...
+
+    def note(self, visit: Visit, charge: Charge) -> None:
+        """The same beside what goes on; returns at once, also in a cancelled task."""
+        ...
+
+
+class EngineLiveService:
+    """Implements LiveService over the stages. One for a process; its sessions share the VAD's network and threads.
+
+    A session that ends as it should is charged for all of its audio, if anything was said in it. One that is left
+    early, or that fails, is charged up to the last words that its client got.
+    """
+
+    def __init__(self, settings: Settings, stages: StageHandles, charges: Charges) -> None:
+        self._settings = settings
+        self._stages = stages
+        self._charges = charges
+        self._vad = SileroVad()
+        self._threads = EngineThreads(_THREADS)
+        self._places = Admission(settings.live.max_sessions)
+
+    @contextlib.asynccontextmanager
+    async def open(self, visit: Visit, options: LiveOptions) -> AsyncIterator[EngineSession]:
+        """See LiveService."""
+        self._check(visit, options)
+        with self._places.admitted():
+            session = self._session(visit, options)
+            try:
+                async with session:
+                    yield session
+            finally:
+                if not session.has_settled:
+                    usage = session.usage
+                    outcome = _outcome_of(session.failure)
+                    self._charges.note(visit, _charge(visit, options, usage.audio_s, usage.answered_s, outcome))
+
+    def _session(self, visit: Visit, options: LiveOptions) -> EngineSession:
+        async def settle(ended: SessionEnded) -> None:
+            charge = _charge(visit, options, ended.audio_s, ended.billable_s, Outcome.NO_SPEECH)
+            await self._charges.record(visit, charge)
+
+        settings = self._settings
+        live = settings.live
+        return EngineSession(
+            options.audio,
+            SessionLimits(longest_s=live.max_session_s, idle_s=live.idle_timeout_s, queued_s=live.max_queued_s),
+            ListenerSettings(
+                partials=options.partials,
+                interval_s=max(options.partial_interval_s, live.partial_interval_s),
+                max_words=options.max_words,
+                snr_floor_db=settings.speech_gate.snr_floor_db,
+            ),
+            front=AudioFront(options.audio, live.max_queued_s, StreamingVad(self._vad), self._endpointing(options)),
+            hear=StageHearing(
+                self._stages,
+                HearingTask(
+                    languages=possible_languages(options.language, options.candidates, settings),
+                    punctuate=options.punctuate,
+                    vocabulary=options.vocabulary,
+                    timeout_s=live.utterance_timeout_s,
+                ),
+            ),
+            threads=self._threads,
+            settle=settle,
+        )
+
+    def _endpointing(self, options: LiveOptions) -> EndpointingSettings:
+        plain = EndpointingSettings()
+        enter = plain.enter_probability if options.speech_threshold is None else options.speech_threshold
+        return replace(
+            plain,
+            enter_probability=enter,
+            exit_probability=max(enter - _HYSTERESIS, min(enter, _LOWEST_EXIT)),
+            end_silence_s=options.end_silence_s,
+            silence_ends_utterances=options.endpointing,
+            longest_s=min(plain.longest_s, self._settings.recognition.resolved_window_s()),
+        )
+
+    def _check(self, visit: Visit, options: LiveOptions) -> None:
+        request = TranscriptionRequest(
+            options.request_id, language=options.language, candidates=options.candidates, diarize=options.diarize
+        )
+        check_request(request, visit.plan, self._settings, _NAMES)
+        if options.diarize:
+            raise UnsupportedParameter("diarize", "speakers are told apart in files, not in live speech")
+        _check_range("end_silence_s", options.end_silence_s, *_END_SILENCE_S)
+        _check_range("partial_interval_s", options.partial_interval_s, 0.0, math.inf)
+        if options.speech_threshold is not None:
+            _check_range("speech_threshold", options.speech_threshold, *_SPEECH_THRESHOLD)
+        if options.max_words is not None:
+            _check_range("max_words", options.max_words, 1, math.inf)
+
+
+def _check_range(parameter: str, value: float, lowest: float, highest: float) -> None:
+    if not lowest <= value <= highest:
+        raise InvalidParameter(parameter, f"must be between {lowest:g} and {highest:g}")
+
+
+def _charge(visit: Visit, options: LiveOptions, audio_s: float, billable_s: float, otherwise: Outcome) -> Charge:
+    """What a session is worth; one that gave its client no words is worth nothing, and its outcome is the other."""
+    return Charge(
+        request_id=options.request_id,
+        user_id=visit.caller.user_id,
+        key_id=visit.caller.key_id,
+        dialect=visit.dialect,
+        audio_s=audio_s,
+        billable_s=billable_s,
+        diarized=options.diarize,
+        outcome=Outcome.COMPLETED if billable_s > 0 else otherwise,
+    )
+
+
+def _outcome_of(failure: Exception | None) -> Outcome:
+    if failure is None:
+        return Outcome.CANCELLED
+    return Outcome.UNAVAILABLE if isinstance(failure, ServiceUnavailable) else Outcome.FAILED
