@@ -207,6 +207,7 @@ class Endpointer:
         events = self._hush(now)
         self._voice = _Voice.SILENT
         self._start = None
+        self._likely_end_is_told = False
         self._floor = now
         return events
 
