@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from deployments.contracts import SAMPLE_RATE_HZ
+from serve_app.live.cut_point import Window, best_cut
 from serve_app.live.voice_activity import WINDOW_SAMPLES, VoiceActivity
 
 _HYSTERESIS = 0.15
 _LOWEST_EXIT = 0.01
-# A shorter dip may lie inside a stop consonant.
-_DIP_WINDOWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ class Endpointer:
         self._start: int | None = None
         self._floor = 0
         self._likely_end_is_told = False
-        self._recent: deque[_Window] = deque(maxlen=self._longest // WINDOW_SAMPLES + 1)
+        self._recent: deque[Window] = deque(maxlen=self._longest // WINDOW_SAMPLES + 1)
 
     @property
     def utterance_start(self) -> int | None:
@@ -170,7 +169,7 @@ class Endpointer:
         """Take the next windows of the stream."""
         events: list[EndpointEvent] = []
         for probability, level_dbfs in zip(activity.probabilities, activity.levels_dbfs, strict=True):
-            window = _Window(self._now, float(probability), float(level_dbfs))
+            window = Window(self._now, float(probability), float(level_dbfs))
             self._recent.append(window)
             self._now += WINDOW_SAMPLES
             events += self._follow_voice(window)
@@ -211,7 +210,7 @@ class Endpointer:
         self._floor = now
         return events
 
-    def _follow_voice(self, window: _Window) -> Iterator[EndpointEvent]:
+    def _follow_voice(self, window: Window) -> Iterator[EndpointEvent]:
         is_on = window.probability >= self._settings.enter_probability
         is_off = window.probability < self._settings.exit_probability
         if self._voice is _Voice.SILENT and is_on:
@@ -256,24 +255,14 @@ class Endpointer:
         if self._start is None or self._now + WINDOW_SAMPLES - self._start <= self._longest:
             return
         if self._voice is _Voice.SPEAKING:
-            at = self._best_cut(self._start + int(self._longest * self._settings.earliest_cut))
+            earliest = self._start + int(self._longest * self._settings.earliest_cut)
+            at = best_cut(
+                [window for window in self._recent if window.start >= earliest], self._settings.exit_probability
+            )
             yield self._close(self._start, at, CloseCause.LONGEST)
             yield self._open(at)
         else:
             yield self._close(self._start, self._end_of_audio(self._now), CloseCause.LONGEST)
-
-    def _best_cut(self, earliest: int) -> int:
-        """The middle of the longest pause behind a sample; without one, of the quietest tenth of a second."""
-        windows = [window for window in self._recent if window.start >= earliest]
-        silent = [window.probability < self._settings.exit_probability for window in windows]
-        # Of equals the last: a longer utterance is a better one.
-        length, last = max(_runs(silent), default=(0, 0))
-        if length < _DIP_WINDOWS:
-            levels = [window.level_dbfs for window in windows]
-            length = min(_DIP_WINDOWS, len(levels))
-            dips = [(max(levels[i : i + length]), -i) for i in range(len(levels) - length + 1)]
-            last = -min(dips)[1] + length
-        return windows[last - 1].start + WINDOW_SAMPLES - length * WINDOW_SAMPLES // 2
 
     def _end_of_audio(self, now: int) -> int:
         """Where the running utterance ends if it is closed: some silence stays behind its speech, no more."""
@@ -300,24 +289,6 @@ class Endpointer:
         return [SpeechOffset(at)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """One window of the stream."""
-
-    start: int
-    probability: float
-    level_dbfs: float
-
-
 def _whole_windows(duration_s: float) -> int:
     """Samples of the fewest windows that last so long."""
     return math.ceil(duration_s * SAMPLE_RATE_HZ / WINDOW_SAMPLES) * WINDOW_SAMPLES
-
-
-def _runs(flags: list[bool]) -> Iterator[tuple[int, int]]:
-    """Length of each run of true, and the index behind it."""
-    length = 0
-    for index, flag in enumerate(flags):
-        length = length + 1 if flag else 0
-        if length and not (index + 1 < len(flags) and flags[index + 1]):
-            yield length, index + 1
