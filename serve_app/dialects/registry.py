@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from serve_app.dialects import health, rayscribe, sixtydb, smallest_selfhost, smallest_waves, smallest_waves_live
+from serve_app.dialects import (
+    health,
+    rayscribe,
+    sixtydb,
+    sixtydb_live,
+    smallest_selfhost,
+    smallest_waves,
+    smallest_waves_live,
+)
 from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.openai import routes as openai
 from serve_app.jobs.contracts import CallbackForm
@@ -14,6 +22,7 @@ DIALECTS: tuple[Dialect, ...] = (
     smallest_waves.DIALECT,
     smallest_waves_live.DIALECT,
     sixtydb.DIALECT,
+    sixtydb_live.DIALECT,
     openai.DIALECT,
     rayscribe.DIALECT,
     health.DIALECT,

@@ -35,8 +35,8 @@ class StablePrefix:
         words = _without_closing_mark(hypothesis)
         tail = words[self._matched(words) :]
         last = self._last
-        agreed = sum(1 for _ in takewhile(lambda pair: _same(*pair), zip(last, tail, strict=False)))
-        # The hypothesis before showed the last of the agreed words first; the newer one has heard more behind it.
+        # The last word may be the beginning of a longer one in both, and the mark behind it is not known.
+        agreed = sum(1 for _ in takewhile(lambda pair: _same(*pair), zip(last, tail[:-1], strict=False)))
         self.stable += tail[:agreed]
         self._last = tail[agreed:]
         return self.stable + self._last

@@ -376,6 +376,23 @@ async def test_reports_do_not_belong_to_the_request_that_started_them(site: Site
     assert seen == [("admit", "the request"), ("report", "nothing")]
 
 
+@at_a_site(delay_s=0.05)
+async def test_a_report_that_is_never_answered_does_not_stop_the_next(site: Site) -> None:
+    class Forgetful(LimiterHandle):
+        def send(self, method: str, message: object) -> FakeResponse:
+            lost = self.sent.count("report") == 2
+            return FakeResponse(asyncio.Event().wait()) if lost else super().send(method, message)
+
+    holder = LeaseHolder(Forgetful(site.link), TIMES, asyncio.get_running_loop().time)
+    other, _ = site.ingress()
+    async with holder.lease("ann", 1, None):
+        for _ in range(20):
+            await asyncio.sleep(0.5)
+            with pytest.raises(ConcurrencyLimitReached):
+                async with other.lease("ann", 1, None):
+                    pytest.fail("one too many")
+
+
 @at_a_site()
 async def test_a_holder_that_is_closed_reports_no_more(site: Site) -> None:
     holder, handle = site.ingress()
