@@ -21,18 +21,20 @@ from serve_app.jobs.audio import open_audio_store
 from serve_app.jobs.desk import StoredJobs
 from serve_app.jobs.single_node import check_single_node
 from serve_app.jobs.store import JobStore
+from serve_app.live.service import EngineLiveService
 from serve_app.outbound.guard import AddressGuard
+from serve_app.pipeline import Pipeline, StageHandles
 from serve_app.services import Services
 from serve_app.settings import AccessSettings, Settings
 from serve_app.sources.fetcher import AudioFetcher
 from serve_app.storage.database import Database
 from serve_app.storage.location import database_url
-from serve_app.transcriptions import Transcriber, Transcriptions
+from serve_app.transcriptions import Transcriptions
 
 
 @asynccontextmanager
 async def opened_services(
-    settings: Settings, pipeline: Transcriber, health: HealthProbe, limiter: Any, host: str, nodes: int
+    settings: Settings, stages: StageHandles, health: HealthProbe, limiter: Any, host: str, nodes: int
 ) -> AsyncIterator[Services]:
     """The services of one ingress process, in a cluster of so many nodes whose proxies listen on host.
 
@@ -62,12 +64,13 @@ async def opened_services(
         stack.push_async_callback(audio.close)
         yield Services(
             settings=settings,
-            transcriptions=Transcriptions(pipeline, meter),
+            transcriptions=Transcriptions(Pipeline(stages, settings), meter),
             health=health,
             admission=Admission(settings.limits.max_requests),
             sockets=Admission(settings.live.max_sessions),
             access=AccessControl(access, keys, ledger, leases, local),
             sources=sources,
+            live=EngineLiveService(settings, stages, meter),
             usage=ledger,
             callback_forms=CALLBACK_FORMS,
             is_open=opened,
