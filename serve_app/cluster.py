@@ -15,3 +15,14 @@ def http_host() -> str:
 def alive_nodes() -> int:
     """How many machines (or pods) the cluster has now."""
     return sum(1 for node in ray.nodes() if node["Alive"])
+
+
+def is_draining() -> bool:
+    """Whether Serve has asked the replica of this process to finish what it has and stop.
+
+    Serve tells user code nothing of it before its last request has ended, so this looks at the replica itself; the
+    version of Ray is pinned, and a test drains a replica with a live session on it.
+    """
+    worker = ray._private.worker.global_worker
+    replica = worker.actors.get(worker.actor_id)
+    return bool(replica is not None and replica._replica_impl._shutting_down)

@@ -11,11 +11,11 @@ from ray import serve
 
 from serve_app import __version__
 from serve_app.api_document import Api
-from serve_app.cluster import alive_nodes, http_host
+from serve_app.cluster import alive_nodes, http_host, is_draining
 from serve_app.dialects.registry import DIALECTS
 from serve_app.health import ServeHealth
 from serve_app.local_only import LocalOnly
-from serve_app.opening import opened_services
+from serve_app.opening import Surroundings, opened_services
 from serve_app.pipeline import StageHandles
 from serve_app.services import Services
 from serve_app.settings import Settings
@@ -54,7 +54,8 @@ class Ingress:
         self._job_runner = job_runner
         health = ServeHealth(serve.get_replica_context().app_name)
         async with contextlib.AsyncExitStack() as stack:
-            opening = opened_services(settings, stages, health, limiter, http_host(), alive_nodes())
+            surroundings = Surroundings(http_host(), alive_nodes(), is_draining)
+            opening = opened_services(settings, stages, health, limiter, surroundings)
             self._services = await stack.enter_async_context(opening)
             # From here on the app closes them; if opening them failed, they are closed already.
             self._resources = stack.pop_all()

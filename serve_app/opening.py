@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from serve_app.access.control import AccessControl
@@ -16,6 +17,7 @@ from serve_app.access.users import UserStore
 from serve_app.access.visit import Caller
 from serve_app.admission import Admission
 from serve_app.dialects.registry import CALLBACK_FORMS
+from serve_app.draining import draining_event
 from serve_app.health import HealthProbe
 from serve_app.jobs.audio import open_audio_store
 from serve_app.jobs.desk import StoredJobs
@@ -32,11 +34,20 @@ from serve_app.storage.location import database_url
 from serve_app.transcriptions import Transcriptions
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an ingress process knows of its cluster: where the proxies listen, how many nodes there are."""
+
+    http_host: str
+    alive_nodes: int
+    is_draining: Callable[[], bool]
+
+
 @asynccontextmanager
 async def opened_services(
-    settings: Settings, stages: StageHandles, health: HealthProbe, limiter: Any, host: str, nodes: int
+    settings: Settings, stages: StageHandles, health: HealthProbe, limiter: Any, surroundings: Surroundings
 ) -> AsyncIterator[Services]:
-    """The services of one ingress process, in a cluster of so many nodes whose proxies listen on host.
+    """The services of one ingress process.
 
     Raises:
         EngineUnavailable: there is no way in, or the database is not what it should be.
@@ -46,11 +57,11 @@ async def opened_services(
     async with AsyncExitStack() as stack:
         database = Database(database_url(settings.storage))
         stack.push_async_callback(database.close)
-        check_single_node(database, settings.storage, nodes)
+        check_single_node(database, settings.storage, surroundings.alive_nodes)
         await database.migrate()
         keys = KeyStore(database, cache_s=access.key_cache_s)
-        await check_somebody_may_enter(access, host, keys.has_active_keys)
-        opened = is_open(access, host)
+        await check_somebody_may_enter(access, surroundings.http_host, keys.has_active_keys)
+        opened = is_open(access, surroundings.http_host)
         local = await _local_caller(UserStore(database, access), access) if opened else None
         ledger = Ledger(database, billing=access.billing)
         meter = LedgerMeter(ledger)
@@ -62,6 +73,7 @@ async def opened_services(
         guard = AddressGuard(settings.sources.allowed_hosts, settings.sources.allowed_networks)
         audio = open_audio_store(settings.storage, settings.sources.s3)
         stack.push_async_callback(audio.close)
+        draining = await stack.enter_async_context(draining_event(surroundings.is_draining))
         yield Services(
             settings=settings,
             transcriptions=Transcriptions(Pipeline(stages, settings), meter),
@@ -74,6 +86,7 @@ async def opened_services(
             usage=ledger,
             callback_forms=CALLBACK_FORMS,
             is_open=opened,
+            draining=draining,
             jobs=StoredJobs(JobStore(database, settings.jobs.max_queued_per_user), audio, guard),
         )
 

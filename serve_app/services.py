@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ class Services:
     live: LiveService | None = None
     is_open: bool = False
     """Whether requests without a key are those of one local user."""
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when this replica is about to go."""
     started_s: float = field(default_factory=time.monotonic)
 
 
