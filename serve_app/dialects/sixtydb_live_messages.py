@@ -103,7 +103,7 @@ class Start(_Message):
     @classmethod
     def _without_nulls(cls, config: Any) -> Any:
         if not isinstance(config, Mapping):
-            return config or {}
+            return {} if config is None else config
         return {name: value for name, value in config.items() if value is not None or name.startswith("interim")}
 
     def to_options(self, request_id: str, plan: Plan, settings: Settings) -> tuple[LiveOptions, Warnings]:
