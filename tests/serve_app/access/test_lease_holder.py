@@ -9,6 +9,7 @@ import pytest
 
 from deployments.errors import ConcurrencyLimitReached, InvalidRequest, RateLimitReached, ServiceUnavailable
 from serve_app.access.lease_holder import HolderTimes, LeaseHolder
+from serve_app.access.lease_messages import HolderReport
 from serve_app.access.leases import BookSize
 from tests.fakes.limiter_link import LimiterHandle, LimiterLink
 from tests.fakes.stages import FakeResponse
@@ -138,6 +139,32 @@ async def test_a_crowd_of_refusals_sends_no_reports(site: Site) -> None:
                 async with holder.lease("ann", 1, None):
                     pytest.fail("one too many")
     assert set(handle.sent) == {"admit"}
+
+
+@at_a_site(delay_s=0.05)
+async def test_reports_list_what_is_held_and_waited_for_and_nothing_that_was_refused(site: Site) -> None:
+    reports: list[HolderReport] = []
+
+    class Spy(LimiterHandle):
+        def send(self, method: str, message: object) -> FakeResponse:
+            if isinstance(message, HolderReport):
+                reports.append(message)
+            return super().send(method, message)
+
+    holder = LeaseHolder(Spy(site.link), TIMES, asyncio.get_running_loop().time)
+    first = Request(holder, 1)
+    await first.running.wait()
+    with pytest.raises(ConcurrencyLimitReached):
+        async with holder.lease("ann", 1, None):
+            pytest.fail("one too many")
+    site.link.delay_s = lambda: 0.6
+    second = Request(holder, 2)
+    await asyncio.sleep(1.1)
+    assert [(len(report.held), len(report.pending)) for report in reports] == [(1, 1)]
+    for request in (first, second):
+        request.finish.set()
+        await request.task
+    assert (reports[-1].held, reports[-1].pending) == ((), ())
 
 
 @at_a_site(delay_s=0.2)
