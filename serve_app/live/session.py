@@ -106,7 +106,7 @@ class EngineSession:
 
     async def __aenter__(self) -> Self:
         self._last_call_s = _now_s()
-        for work in (self._listen(), self._answer(), self._watch()):
+        for work in (self._listen, self._answer, self._watch):
             self._spawn(self._led(work))
         return self
 
@@ -214,10 +214,10 @@ class EngineSession:
             self._state.move(Move.CLOSE)
             self._inbox.put_nowait(Move.CLOSE)
 
-    async def _led(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _led(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work that the session cannot do without."""
         try:
-            await work
+            await work()
         except Exception as error:
             self._fail(error)
 
