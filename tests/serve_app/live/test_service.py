@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from deployments.errors import (
+    FeatureNotInPlan,
+    InvalidParameter,
+    Overloaded,
+    RayscribeError,
+    ServiceUnavailable,
+    UnsupportedParameter,
+)
+from serve_app.access.plans import UNLIMITED, Plan
+from serve_app.access.pricing import Charge, Outcome
+from serve_app.access.visit import Caller, Visit
+from serve_app.live.contracts import AudioFormat, Final, LiveOptions, LiveService, SessionEnded
+from serve_app.live.service import EngineLiveService
+from serve_app.settings import LiveSettings, Settings
+from tests.fakes.live_audio import messages, silence
+from tests.fakes.recordings import recording
+from tests.fakes.stages import FakeGraph
+
+# The voice activity detector is the real one.
+pytestmark = pytest.mark.engine
+
+VISIT = Visit(Caller("user-1", "ada", "local", "key-1"), UNLIMITED, "smallest_waves")
+OPTIONS = LiveOptions("session-1")
+# "Ever tried." and a pause.
+SPEECH = bytes((recording("beckett")[: int(1.9 * 16_000)] * 32767).astype("<i2").data)
+
+
+@dataclass
+class Charges:
+    recorded: list[Charge] = field(default_factory=list)
+    noted: list[Charge] = field(default_factory=list)
+    error: RayscribeError | None = None
+
+    async def record(self, visit: Visit, charge: Charge) -> None:
+        assert visit is VISIT
+        if self.error:
+            raise self.error
+        self.recorded.append(charge)
+
+    def note(self, visit: Visit, charge: Charge) -> None:
+        assert visit is VISIT
+        self.noted.append(charge)
+
+
+@pytest.fixture
+def charges() -> Charges:
+    return Charges()
+
+
+@pytest.fixture
+def service(charges: Charges) -> LiveService:
+    return EngineLiveService(Settings(live=LiveSettings(max_sessions=1)), FakeGraph().handles(), charges)
+
+
+async def spoken(session: Any, audio: bytes) -> None:
+    for message in messages(audio):
+        await session.feed(message)
+
+
+async def test_a_session_that_ends_is_charged_for_its_audio_before_it_says_so(
+    service: LiveService, charges: Charges
+) -> None:
+    async with service.open(VISIT, OPTIONS) as session:
+        await spoken(session, SPEECH)
+        await session.close()
+        events = [event async for event in session.events()]
+        expected = Charge(
+            "session-1", "user-1", "key-1", "smallest_waves", 1.9, 1.9, diarized=False, outcome=Outcome.COMPLETED
+        )
+        assert charges.recorded == [expected]
+    assert events[-1] == SessionEnded(1.9, 1.9)
+    assert charges.noted == []
+
+
+async def test_a_session_without_words_costs_nothing(service: LiveService, charges: Charges) -> None:
+    async with service.open(VISIT, OPTIONS) as session:
+        await spoken(session, silence(1))
+        await session.close()
+        assert [event async for event in session.events()] == [SessionEnded(1.0, 0.0)]
+    assert [(charge.outcome, charge.billable_s) for charge in charges.recorded] == [(Outcome.NO_SPEECH, 0.0)]
+
+
+async def test_a_session_that_is_left_is_charged_up_to_its_last_words(service: LiveService, charges: Charges) -> None:
+    async with service.open(VISIT, OPTIONS) as session:
+        await spoken(session, SPEECH)
+        async for event in session.events():
+            if isinstance(event, Final):
+                break
+    (charge,) = charges.noted
+    assert isinstance(event, Final)
+    assert (charge.outcome, charge.audio_s, charge.billable_s) == (Outcome.COMPLETED, 1.9, event.end_s)
+    assert charges.recorded == []
+
+
+async def test_a_session_that_is_left_without_words_costs_nothing(service: LiveService, charges: Charges) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with service.open(VISIT, OPTIONS):
+            raise ZeroDivisionError
+    assert [(charge.outcome, charge.billable_s) for charge in charges.noted] == [(Outcome.CANCELLED, 0.0)]
+
+
+async def test_a_charge_that_cannot_be_recorded_is_noted_again(service: LiveService, charges: Charges) -> None:
+    charges.error = ServiceUnavailable("no database")
+    async with service.open(VISIT, OPTIONS) as session:
+        await spoken(session, SPEECH)
+        await session.close()
+        with pytest.raises(ServiceUnavailable):
+            assert [event async for event in session.events()] == []
+    assert [charge.outcome for charge in charges.noted] == [Outcome.COMPLETED]
+
+
+async def test_no_more_sessions_than_may(service: LiveService) -> None:
+    async with service.open(VISIT, OPTIONS):
+        with pytest.raises(Overloaded):
+            await service.open(VISIT, OPTIONS).__aenter__()
+    async with service.open(VISIT, OPTIONS):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "parameter"),
+    [
+        (replace(OPTIONS, language="tlh"), "language"),
+        (replace(OPTIONS, candidates=("en", "tlh")), "candidates"),
+        (replace(OPTIONS, diarize=True), "diarize"),
+        (replace(OPTIONS, end_silence_s=0.0), "end_silence_s"),
+        (replace(OPTIONS, partial_interval_s=-1.0), "partial_interval_s"),
+        (replace(OPTIONS, speech_threshold=1.5), "speech_threshold"),
+        (replace(OPTIONS, max_words=0), "max_words"),
+        (replace(OPTIONS, audio=AudioFormat(sample_rate_hz=4000)), "sample_rate"),
+    ],
+)
+async def test_what_cannot_be_honoured_is_refused(service: LiveService, options: LiveOptions, parameter: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        await service.open(VISIT, options).__aenter__()
+    assert caught.value.parameter == parameter
+    async with service.open(VISIT, OPTIONS):
+        pass
+
+
+async def test_speakers_need_the_plan_first(service: LiveService) -> None:
+    visit = replace(VISIT, plan=Plan(features=frozenset()))
+    with pytest.raises(FeatureNotInPlan):
+        await service.open(visit, replace(OPTIONS, diarize=True)).__aenter__()
+    with pytest.raises(UnsupportedParameter):
+        await service.open(VISIT, replace(OPTIONS, diarize=True)).__aenter__()
