@@ -31,7 +31,8 @@ RayscribeError
 ├── ServiceUnavailable            try again later: nothing is wrong with the request
 │   ├── Overloaded                a queue is full
 │   ├── StageLost                 a replica died under the request, and retries did not help
-│   └── DeadlineExceeded          the answer would have come too late
+│   ├── DeadlineExceeded          the answer would have come too late
+│   └── GoingAway                 this process stops; another one will take the connection
 ├── Cancelled                     the caller went away; nobody reads this error
 └── EngineUnavailable             an engine cannot start: a file or a package is missing
 
@@ -299,6 +300,10 @@ class StageLost(ServiceUnavailable):
 
 class DeadlineExceeded(ServiceUnavailable):
     """The answer would have come after the request's deadline."""
+
+
+class GoingAway(ServiceUnavailable):
+    """This process is about to stop: connect again, to another one."""
 
 
 class Cancelled(RayscribeError):

@@ -19,7 +19,7 @@ async def draining_event(is_draining: Callable[[], bool]) -> AsyncIterator[async
     event = asyncio.Event()
 
     async def look() -> None:
-        while not is_draining():
+        while not is_draining():  # noqa: ASYNC110 - nobody would set an event
             await asyncio.sleep(_LOOK_INTERVAL_S)
         event.set()
 

@@ -18,6 +18,7 @@ A connection goes through three stages.
 1008  policy: no good key, a limit of the plan, no credits; too fast, too long or idle; a wrong parameter
 1009  a message larger than the dialect takes (told), or than the server takes, 16 MiB (not told)
 1011  our fault
+1012  this process stops (an update, fewer replicas): connect again; what was said has been answered
 1013  try again later: the service is full, or has lost a part
 ====  =======================================================================================================
 
@@ -39,6 +40,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from deployments.errors import (
     AccessDenied,
     AudioRejected,
+    GoingAway,
     IllegalMove,
     InvalidRequest,
     MessageTooLarge,
@@ -57,6 +59,9 @@ _log = logging.getLogger("ray.serve")
 
 # A client that takes nothing for so long is as good as gone; its messages would pile up here.
 _SEND_TIMEOUT_S = 10.0
+
+# For the last words of a session when this process is to stop: well within Serve's grace period.
+_GOODBYE_S = 8.0
 
 Message = dict[str, Any]
 """What is sent, as JSON in a text frame."""
@@ -121,6 +126,7 @@ class Connection:
         self._last: tuple[Message, ...] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._has_session = False
+        self._session: LiveSession | None = None
         self._heard_at_s = self._loop.time()
 
     @property
@@ -171,6 +177,7 @@ class Connection:
             self._heard_at_s = self._loop.time()
             self._own(self._hear())
             self._own(self._watch())
+            self._own(self._leave_in_time())
             end = await self._over
         finally:
             for task in self._tasks:
@@ -198,6 +205,7 @@ class Connection:
         """A session's whole life in one task: what it opens may be bound to the task."""
         try:
             async with self._live_service().open(self.visit, options) as session:
+                self._session = session
                 if not opened.done():
                     opened.set_result(session)
                 await self._upgraded.wait()
@@ -209,7 +217,10 @@ class Connection:
             opened.set_exception(error)
         finally:
             self._has_session = False
+            self._session = None
             self._heard_at_s = self._loop.time()
+        if self.services.draining.is_set():
+            await self._say_goodbye()
         if self._last is not None:
             self._end(self._last)
 
@@ -244,6 +255,28 @@ class Connection:
                 self._heard_at_s = self._loop.time()
             elif self._loop.time() >= self._heard_at_s + limit_s:
                 raise SessionIdle(limit_s)
+
+    async def _leave_in_time(self) -> None:
+        """When this process is to stop, end the session as if its client had, and say why."""
+        await self.services.draining.wait()
+        if self._session is None:
+            await self._say_goodbye()
+            return
+        with contextlib.suppress(IllegalMove):
+            # It is closing already, if that is no move that it can make; its end says goodbye in either case.
+            await self._session.close()
+        await asyncio.sleep(_GOODBYE_S)
+        raise _going_away()
+
+    async def _say_goodbye(self) -> None:
+        """What the conversation wanted to say last, and that it has to end here."""
+        for message in self._last or ():
+            await self.send(message)
+        raise _going_away()
+
+
+def _going_away() -> GoingAway:
+    return GoingAway("This server is going away; connect again", 1.0)
 
 
 async def converse(websocket: WebSocket, services: Services, dialect: SocketDialect) -> None:
@@ -311,6 +344,8 @@ def close_code(error: Exception) -> int:
             return 1003
         case InvalidRequest() | AccessDenied() | TooManyRequests() | SessionLimit():
             return 1008
+        case GoingAway():
+            return 1012
         case ServiceUnavailable():
             return 1013
         case _:
