@@ -40,7 +40,7 @@ def load_config(path: Path, *, host: str | None = None, port: int | None = None)
     overrides = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if overrides:
         config["http_options"] = {**(config.get("http_options") or {}), **overrides}
-    problems = [*unknown_keys(config, ServeDeploySchema)]
+    problems = [*unknown_keys(config, ServeDeploySchema), *_more_than_one_limiter(config)]
     if not problems:
         try:
             return ServeDeploySchema.model_validate(config)
@@ -105,6 +105,17 @@ def unknown_keys(value: Any, annotation: Any, path: str = "") -> Iterator[str]:
             for index, item in enumerate(value):
                 yield from unknown_keys(item, get_args(option)[0], f"{path}[{index}]")
             return
+
+
+def _more_than_one_limiter(config: dict[str, Any]) -> Iterator[str]:
+    """Two Limiters would each allow every user all of his plan."""
+    for application in config["applications"]:
+        deployments = application.get("deployments") if isinstance(application, dict) else None
+        for deployment in deployments if isinstance(deployments, list) else ():
+            if isinstance(deployment, dict) and deployment.get("name") == "Limiter":
+                scales = "autoscaling_config" in deployment or deployment.get("num_replicas", 1) != 1
+                if scales or deployment.get("max_surge_percent", 0) != 0:
+                    yield "Limiter: there must be one replica, and never two for a while"
 
 
 def _unknown_in_model(value: dict[Any, Any], model: type[BaseModel], path: str) -> Iterator[str]:

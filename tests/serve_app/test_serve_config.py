@@ -69,6 +69,19 @@ def test_a_wrong_config_is_refused_with_its_place(tmp_path: Path, text: str, pro
     assert problem in f"{caught.value}\n"
 
 
+@pytest.mark.parametrize(
+    "scale", ["num_replicas: 2", "autoscaling_config: {max_replicas: 2}", "{num_replicas: 1, max_surge_percent: 100}"]
+)
+def test_there_is_one_limiter(tmp_path: Path, scale: str) -> None:
+    fields = scale if scale.startswith("{") else "{" + scale + "}"
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "applications:\n- name: a\n  import_path: m:a\n  deployments:\n  - {name: Limiter, " + fields[1:] + "\n"
+    )
+    with pytest.raises(ConfigError, match="there must be one replica"):
+        load_config(path)
+
+
 def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"(?s)\bone: .*\btwo: "):
         load_config(_write(tmp_path, "applications: [{import_path: 'a:b'}]\none: 1\ntwo: 2"))
