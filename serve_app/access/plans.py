@@ -45,7 +45,7 @@ class Plan(BaseModel):
     def _counts_everything_where_it_caps_something(self) -> Plan:
         if self.concurrent_requests is None and self.dialect_concurrent_requests:
             raise ValueError(
-                "dialect_concurrent_requests needs concurrent_requests: without it, requests of other APIs are not counted"
+                "dialect_concurrent_requests needs concurrent_requests: without it other APIs' requests are not counted"
             )
         return self
 
