@@ -3,7 +3,8 @@
 Work-conserving: a free slot takes what is waiting at once, so that batches grow by themselves while all slots are busy
 and an idle service adds no wait. Within a priority, requests share the engine fairly by start-time fair queueing
 (Goyal, Vin & Cheng 1996): a request is served in proportion to what it has already received, so that a two-hour file
-does not starve a five-second one. All methods belong to one event loop.
+does not starve a five-second one. Live work does not wait for files: a batch of those takes seconds on a CPU and cannot
+be stopped, so live batches have slots of their own beside it, and hold no files. All methods belong to one event loop.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class BatchLimits:
     """How much goes together.
 
     Attributes:
-        slots: batches that run at once.
+        slots: batches that run at once; beside batches of files, as many of live work.
         max_items: in a batch.
         max_padded_s: a batch costs its longest item times its items; no batch of several items costs more.
         max_stretch: an item joins a batch only if the longest is at most this many times as long.
@@ -70,6 +71,10 @@ class _Flow(Generic[Payload, Result]):
     items: deque[_Item[Payload, Result]] = field(default_factory=deque)
 
     @property
+    def is_live(self) -> bool:
+        return self.priority < Priority.FILE
+
+    @property
     def rank(self) -> tuple[int, float, int]:
         return (self.priority, self.start_tag, self.order)
 
@@ -96,9 +101,10 @@ class Batcher(Generic[Payload, Result]):
     def __init__(self, run: Callable[[Sequence[Payload]], Sequence[Result]], limits: BatchLimits) -> None:
         self._run = run
         self._limits = limits
-        self._threads = ThreadPoolExecutor(limits.slots, thread_name_prefix="batch")
+        self._threads = ThreadPoolExecutor(2 * limits.slots, thread_name_prefix="batch")
         self._flows: list[_Flow[Payload, Result]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._live_tasks: set[asyncio.Task[None]] = set()
         self._orders = itertools.count()
         self._virtual_time = 0.0
         self._queued_s = 0.0
@@ -167,34 +173,38 @@ class Batcher(Generic[Payload, Result]):
 
     def _dispatch(self) -> None:
         """Give every free slot a batch."""
-        while len(self._tasks) < self._limits.slots:
-            batch = self._next_batch()
-            if not batch:
-                return
-            self._batches += 1
-            self._batched_items += len(batch)
-            # In a context of its own: a batch serves many requests and must not be cancelled with one of them.
-            task = asyncio.create_task(self._run_batch(batch), context=contextvars.Context())
-            self._tasks.add(task)
-            task.add_done_callback(self._slot_freed)
+        self._drop_stale()
+        for is_live, running in ((True, self._live_tasks), (False, self._tasks)):
+            while len(running) < self._limits.slots:
+                batch = self._next_batch(is_live, self._limits.slots - len(running))
+                if not batch:
+                    break
+                self._start(batch, is_live)
+
+    def _start(self, batch: list[_Item[Payload, Result]], is_live: bool) -> None:
+        self._batches += 1
+        self._batched_items += len(batch)
+        # In a context of its own: a batch serves many requests and must not be cancelled with one of them.
+        task = asyncio.create_task(self._run_batch(batch), context=contextvars.Context())
+        self._tasks.add(task)
+        if is_live:
+            self._live_tasks.add(task)
+        task.add_done_callback(self._slot_freed)
 
     def _slot_freed(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._live_tasks.discard(task)
         self._dispatch()
 
-    def _next_batch(self) -> list[_Item[Payload, Result]]:
-        """The fairest next item, and others of similar length in fair order."""
-        self._drop_stale()
-        waiting = sum(len(flow.items) for flow in self._flows)
-        if not waiting:
-            return []
+    def _next_batch(self, is_live: bool, free_slots: int) -> list[_Item[Payload, Result]]:
+        """The fairest next item of a kind, and others of similar length in fair order."""
+        waiting = sum(len(flow.items) for flow in self._flows if flow.is_live == is_live)
         # Leave the other free slots something to do: on a CPU two small batches beat one large one.
-        free_slots = self._limits.slots - len(self._tasks)
         most = min(self._limits.max_items, math.ceil(waiting / free_slots))
         batch: list[_Item[Payload, Result]] = []
         shut: set[int] = set()  # flows whose next item does not fit this batch
         while len(batch) < most:
-            open_flows = [flow for flow in self._flows if flow.items and flow.order not in shut]
+            open_flows = [flow for flow in self._flows if flow.is_live == is_live and flow.order not in shut]
             if not open_flows:
                 break
             flow = min(open_flows, key=lambda candidate: candidate.rank)

@@ -91,6 +91,35 @@ async def test_live_work_goes_before_files() -> None:
     await batcher.close()
 
 
+async def test_live_work_does_not_wait_for_a_batch_of_files_nor_share_one() -> None:
+    engine = Engine(held=True)
+    batcher: Batcher[str, str] = Batcher(engine, BatchLimits())
+    files = asyncio.create_task(batcher.submit([(name, 5.0) for name in "abcde"], timeout_s=100))
+    await settled()
+    live = asyncio.create_task(batcher.submit([("live", 5.0)], timeout_s=100, priority=Priority.LIVE))
+    await settled()
+    assert engine.batches == [["a", "b", "c", "d", "e"], ["live"]]
+    more = asyncio.create_task(batcher.submit([("more", 5.0)], timeout_s=100))
+    await settled()
+    assert len(engine.batches) == 2
+    engine.gate.release(3)
+    await asyncio.gather(files, live, more)
+    await batcher.close()
+
+
+async def test_partial_texts_wait_for_finals() -> None:
+    engine = Engine(held=True)
+    batcher: Batcher[str, str] = Batcher(engine, BatchLimits(max_items=1))
+    work = []
+    for name, priority in (("first", Priority.LIVE), ("partial", Priority.LIVE_PARTIAL), ("final", Priority.LIVE)):
+        work.append(asyncio.create_task(batcher.submit([(name, 1.0)], timeout_s=100, priority=priority)))
+        await settled()
+    engine.gate.release(3)
+    await asyncio.gather(*work)
+    assert engine.batches == [["first"], ["final"], ["partial"]]
+    await batcher.close()
+
+
 async def test_items_of_very_different_length_do_not_share_a_batch() -> None:
     engine = Engine(held=True)
     batcher: Batcher[str, str] = Batcher(engine, BatchLimits(max_stretch=2.0))
