@@ -8,6 +8,7 @@ import typer
 
 from serve_app.commands.doctor import doctor
 from serve_app.commands.keys import keys, webhook_secret
+from serve_app.commands.live import live
 from serve_app.commands.serve import serve
 from serve_app.commands.transcribe import transcribe
 from serve_app.commands.usage import usage, wallet
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(transcribe)
+app.command()(live)
 app.command()(doctor)
 app.add_typer(keys, name="keys")
 app.command()(usage)
