@@ -185,7 +185,7 @@ class LiveSettings(_Section):
     max_sessions: int = Field(100, ge=1, description="Sessions that one ingress replica holds at once.")
     max_session_s: float = Field(3600.0, gt=0, description="The longest session.")
     idle_timeout_s: float = Field(60.0, gt=0, description="Without a message for so long a session ends.")
-    max_queued_s: float = Field(30.0, gt=0, description="Audio of one session that may wait to be looked at.")
+    max_queued_s: float = Field(30.0, gt=0, description="Audio of one session that may wait for its words.")
     partial_interval_s: float = Field(0.5, gt=0, description="The shortest time between two partial texts.")
     utterance_timeout_s: float = Field(20.0, gt=0, description="Time in which an utterance must be recognised.")
 

@@ -30,7 +30,7 @@ class LedgerMeter:
 
     async def completed(self, visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> None:
         """See Meter."""
-        await self._recorded(charge_of(visit, request, transcript), visit)
+        await self.record(visit, charge_of(visit, request, transcript))
 
     def failed(self, visit: Visit, request: TranscriptionRequest, error: BaseException) -> None:
         """See Meter. Requests that were wrong from the start are not noted: they would let anybody fill the ledger."""
@@ -51,7 +51,14 @@ class LedgerMeter:
         Raises:
             ServiceUnavailable: the database does not answer.
         """
-        await self._recorded(charge, visit)
+        async for trial in AsyncRetrying(
+            retry=retry_if_exception_type(ServiceUnavailable),
+            stop=stop_after_delay(_PATIENCE_S),
+            wait=wait_random_exponential(multiplier=0.1, max=2.0),
+            reraise=True,
+        ):
+            with trial:
+                await self._ledger.record(charge, visit.plan)
 
     def note(self, visit: Visit, charge: Charge) -> None:
         """Write a charge down beside what goes on; returns at once, also in a cancelled task."""
@@ -66,20 +73,9 @@ class LedgerMeter:
 
     async def _noted(self, charge: Charge, visit: Visit) -> None:
         try:
-            await self._recorded(charge, visit)
+            await self.record(visit, charge)
         except ServiceUnavailable:
-            _log.warning("a failed request is not in the ledger: the database does not answer")
-
-    async def _recorded(self, charge: Charge, visit: Visit) -> None:
-        """Recording is idempotent, so trying again after a failure that hid a success charges once."""
-        async for trial in AsyncRetrying(
-            retry=retry_if_exception_type(ServiceUnavailable),
-            stop=stop_after_delay(_PATIENCE_S),
-            wait=wait_random_exponential(multiplier=0.1, max=2.0),
-            reraise=True,
-        ):
-            with trial:
-                await self._ledger.record(charge, visit.plan)
+            _log.warning("a request that broke off is not in the ledger: the database does not answer")
 
 
 def charge_of(visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> Charge:

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from serve_app.access.ledger import Ledger
+from serve_app.access.metering import LedgerMeter
+from serve_app.access.plans import UNLIMITED
+from serve_app.access.pricing import Charge, Outcome
+from serve_app.access.users import UserStore
+from serve_app.access.visit import Caller, Visit
+from serve_app.settings import AccessSettings
+from serve_app.storage.database import Database
+from serve_app.storage.tables import LEDGER
+
+pytestmark = pytest.mark.unit
+
+
+async def test_a_session_is_in_the_ledger_once_however_often_it_is_told(database: Database) -> None:
+    user = await UserStore(database, AccessSettings()).ensure("ann")
+    visit = Visit(Caller(user.id, user.name, user.plan_name), UNLIMITED, "openai")
+    charge = Charge("session-1", user.id, None, "openai", 9.0, 8.0, diarized=False, outcome=Outcome.COMPLETED)
+    meter = LedgerMeter(Ledger(database, billing=False))
+    meter.note(visit, charge)
+    await meter.close()
+    await meter.record(visit, charge)
+    meter.note(visit, charge)
+    await meter.close()
+    async with database.reading() as connection:
+        rows = (await connection.execute(select(LEDGER.c.id, LEDGER.c.billable_s))).all()
+    assert [tuple(row) for row in rows] == [("session-1", 8.0)]
