@@ -63,7 +63,7 @@ class WavesLiveQuery(BaseModel):
     diarize: Flag = False
     vad_events: Flag | None = None
     vad: Flag | None = None
-    vad_threshold: float | None = Field(None, gt=0, lt=1)
+    vad_threshold: float | None = Field(None, ge=0.02, le=0.99)
     vad_min_speech_ms: int | None = None
     endpointing: Flag = True
     eou_timeout_ms: int = Field(800, ge=100, le=10_000)
