@@ -62,7 +62,10 @@ class Services:
     started_s: float = field(default_factory=time.monotonic)
 
 
-def services_of(connection: HTTPConnection) -> Services:
-    """FastAPI dependency: the services of the app that serves a request or a socket."""
+async def services_of(connection: HTTPConnection) -> Services:
+    """FastAPI dependency: the services of the app that serves a request or a socket.
+
+    FastAPI would run a plain function in a thread, for each request.
+    """
     services: Services = connection.app.state.services
     return services

@@ -227,18 +227,20 @@ async def test_a_start_that_cannot_be_honoured(
     await socket.read_until("session_started")
 
 
-async def test_context_is_left_out_where_the_plan_has_no_refinement(edge: Edge, socket: AsgiSocket) -> None:
+async def test_context_is_left_out_where_the_plan_has_no_refinement(edge: Edge) -> None:
     edge.access.plan = Plan(features=frozenset({Feature.DIARIZATION}))
-    socket.say(START | {"context": {"text": "a call about a modem", "terms": ["modem"]}})
-    started = await socket.read_until("session_started")
+    async with asgi_socket(edge.app, URL) as socket:
+        socket.say(START | {"context": {"text": "a call about a modem", "terms": ["modem"]}})
+        started = await socket.read_until("session_started")
     assert started["warning_codes"] == ["llm_refinement_not_in_plan"]
     assert edge.live.sessions[0].options.vocabulary == (VocabularyTerm("modem", 1.5),)
 
 
-async def test_diarization_that_the_plan_lacks(edge: Edge, socket: AsgiSocket) -> None:
+async def test_diarization_that_the_plan_lacks(edge: Edge) -> None:
     edge.access.plan = Plan(features=frozenset())
-    socket.say(START | {"config": {"diarize": True}})
-    error = await socket.read_until("error")
+    async with asgi_socket(edge.app, URL) as socket:
+        socket.say(START | {"config": {"diarize": True}})
+        error = await socket.read_until("error")
     assert (error["error_code"], error["details"]) == ("FEATURE_NOT_IN_PLAN", {"parameter": "config.diarize"})
 
 
