@@ -14,6 +14,7 @@ from serve_app.dialects import (
     smallest_waves_live,
 )
 from serve_app.dialects.dialect import Dialect
+from serve_app.dialects.openai import realtime
 from serve_app.dialects.openai import routes as openai
 from serve_app.jobs.contracts import CallbackForm
 
@@ -24,6 +25,7 @@ DIALECTS: tuple[Dialect, ...] = (
     sixtydb.DIALECT,
     sixtydb_live.DIALECT,
     openai.DIALECT,
+    realtime.DIALECT,
     rayscribe.DIALECT,
     health.DIALECT,
 )

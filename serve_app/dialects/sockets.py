@@ -102,6 +102,7 @@ class SocketDialect:
         conversation: made for each connection that was admitted.
         max_message_bytes: of a binary message, or of the UTF-8 of a text.
         told: errors of the door that are told after the upgrade.
+        subprotocol: chosen where a client offers it: browsers close a socket when none of theirs was.
     """
 
     name: str
@@ -110,6 +111,7 @@ class SocketDialect:
     conversation: Callable[[Connection], Conversation]
     max_message_bytes: int
     told: tuple[type[Exception], ...] = ()
+    subprotocol: str | None = None
 
 
 class Connection:
@@ -171,7 +173,7 @@ class Connection:
         self._conversation = conversation
         try:
             await conversation.prepare()
-            await _upgrade(self._websocket)
+            await _upgrade(self._websocket, self._dialect)
             self._upgraded.set()
             await conversation.greet()
             self._heard_at_s = self._loop.time()
@@ -299,7 +301,7 @@ async def _refuse(websocket: WebSocket, dialect: SocketDialect, error: Exception
             if can_answer and not isinstance(error, dialect.told):
                 await websocket.send_denial_response(error_response(error, dialect.error_form))
                 return
-            await _upgrade(websocket)
+            await _upgrade(websocket, dialect)
         code = close_code(error)
         if code == 1011:
             _log.error("live connection failed", exc_info=error)
@@ -315,9 +317,10 @@ async def _close(websocket: WebSocket, messages: tuple[Message, ...], code: int)
         await websocket.close(code)
 
 
-async def _upgrade(websocket: WebSocket) -> None:
+async def _upgrade(websocket: WebSocket, dialect: SocketDialect) -> None:
+    offered = websocket.scope.get("subprotocols", ())
     async with _while_read():
-        await websocket.accept()
+        await websocket.accept(dialect.subprotocol if dialect.subprotocol in offered else None)
 
 
 async def _send(websocket: WebSocket, message: Message) -> None:

@@ -167,7 +167,7 @@ def log_probabilities(segments: Iterable[Segment], *, at_start: bool = True) -> 
     for word in (word for segment in segments for word in segment.words):
         token = word.text if at_start else f" {word.text}"
         at_start = False
-        entries.append(LogProbability(token=token, bytes=list(token.encode()), logprob=_log_probability(word)))
+        entries.append(LogProbability(token=token, bytes=list(token.encode()), logprob=log_probability(word)))
     return entries
 
 
@@ -231,12 +231,13 @@ def _verbose_segment(index: int, segment: Segment) -> VerboseSegment:
     )
 
 
-def _log_probability(word: Word) -> float:
+def log_probability(word: Word) -> float:
+    """Natural logarithm of the confidence; always a number that JSON can write."""
     return round(math.log(max(word.confidence, _LEAST_CONFIDENCE)), 4)
 
 
 def _mean_log_probability(words: Sequence[Word]) -> float:
-    return round(sum(_log_probability(word) for word in words) / len(words), 4) if words else 0.0
+    return round(sum(log_probability(word) for word in words) / len(words), 4) if words else 0.0
 
 
 def _compression_ratio(text: str) -> float:

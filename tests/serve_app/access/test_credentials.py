@@ -8,9 +8,12 @@ from serve_app.access.credentials import credential_of
 pytestmark = pytest.mark.unit
 
 
-def key(authorization: str | None = None, query: str = "", kind: str = "http") -> str | None:
+def key(
+    authorization: str | None = None, query: str = "", kind: str = "http", protocols: tuple[str, ...] = ()
+) -> str | None:
     headers = [(b"authorization", authorization.encode())] if authorization is not None else []
-    return credential_of(HTTPConnection({"type": kind, "headers": headers, "query_string": query.encode()}))
+    scope = {"type": kind, "headers": headers, "query_string": query.encode(), "subprotocols": list(protocols)}
+    return credential_of(HTTPConnection(scope))
 
 
 @pytest.mark.parametrize("scheme", ["Token", "token", "Bearer", "BEARER"])
@@ -32,3 +35,10 @@ def test_a_socket_may_bring_it_in_the_url_and_a_request_may_not(query: str) -> N
 
 def test_the_header_goes_before_the_url() -> None:
     assert key("Bearer rs_1", "token=rs_2", "websocket") == "rs_1"
+
+
+def test_a_socket_may_bring_it_as_a_subprotocol_and_a_request_may_not() -> None:
+    protocols = ("realtime", "openai-insecure-api-key.rs_1", "openai-beta.realtime-v1")
+    assert key(kind="websocket", protocols=protocols) == "rs_1"
+    assert key(protocols=protocols) is None
+    assert key(kind="websocket", protocols=("openai-insecure-api-key.",)) is None

@@ -1,0 +1,224 @@
+"""OpenAI's realtime transcription: ``/v1/realtime?intent=transcription``.
+
+A session of this kind only transcribes: conversations with a model are refused by their ``intent``. Settings are taken
+until the first audio has come; after that only what does not change how it is heard. A client ends the session by
+closing the socket, as with the vendor. Ephemeral keys (``POST /v1/realtime/client_secrets``) are not served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import time
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, WebSocket
+from pydantic_core import from_json
+
+from deployments.errors import InvalidParameter, InvalidRequest, MissingParameter, UnsupportedParameter
+from serve_app.dialects.dialect import Dialect
+from serve_app.dialects.errors import named
+from serve_app.dialects.openai import realtime_events as events
+from serve_app.dialects.openai import routes
+from serve_app.dialects.openai.errors import error_body
+from serve_app.dialects.openai.realtime_items import Items
+from serve_app.dialects.openai.realtime_session import FORMAT, TRANSCRIPTION, TURN_DETECTION, RealtimeSession
+from serve_app.dialects.sockets import Connection, Message, SocketDialect, converse
+from serve_app.live.contracts import (
+    Encoding,
+    Final,
+    LiveEvent,
+    LiveOptions,
+    LiveSession,
+    Partial,
+    SessionEnded,
+    SpeechEnded,
+    SpeechStarted,
+)
+from serve_app.services import Services, services_of
+
+_INTENT = "transcription"
+# The vendor takes 15 MiB of audio in a message; the server takes 16 MiB, of which base64 leaves 12.
+_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_LEAST_COMMIT_S = 0.1
+
+router = APIRouter()
+
+
+class RealtimeConversation:
+    """Implements Conversation."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._id = f"sess_{uuid.uuid4().hex}"
+        self._expires_at = int(time.time() + connection.services.settings.live.max_session_s)
+        self._settings = RealtimeSession()
+        self._options = LiveOptions(self._id)
+        self._session: LiveSession | None = None
+        self._items = Items(detects_turns=True, padding_s=0.0, logprobs=False)
+        self._appended_s = 0.0
+        self._committed_s = 0.0
+        # What belongs together is said together: the two tasks of a connection take turns.
+        self._speaking = asyncio.Lock()
+
+    async def prepare(self) -> None:
+        """See Conversation."""
+        query = self._connection.query
+        if query.get("intent") != _INTENT:
+            raise UnsupportedParameter("intent", "sessions of this service transcribe, and nothing else", (_INTENT,))
+        self._settings = self._settings.named_by(query.get("model"))
+
+    async def greet(self) -> None:
+        """See Conversation."""
+        await self._say([events.session_event("session.created", self._session_json())])
+
+    async def hear(self, message: str | bytes) -> None:
+        """See Conversation. An error that the client can mend names the event that it answers."""
+        event_id: str | None = None
+        try:
+            event = _read(message)
+            event_id = event["event_id"] if isinstance(event.get("event_id"), str) else None
+            await self._obey(event)
+        except Exception as error:
+            if not isinstance(named(error), InvalidRequest):
+                raise
+            await self._say([events.error_event(named(error), event_id)])
+
+    async def tell(self, event: LiveEvent) -> None:
+        """See Conversation."""
+        async with self._speaking:
+            for message in self._told(event):
+                await self._connection.send(message)
+
+    def _told(self, event: LiveEvent) -> list[Message]:
+        match event:
+            case SpeechStarted():
+                return self._items.speech_started(event.at_s)
+            case SpeechEnded():
+                if self._options.endpointing:
+                    self._committed_s = max(self._committed_s, event.at_s)
+                return self._items.speech_ended(event.at_s)
+            case Partial():
+                return self._items.partial(event)
+            case Final():
+                return self._items.final(event)
+            case SessionEnded():
+                # Nobody asks for it: a client that has enough closes the socket.
+                self._connection.finish()
+                return []
+
+    async def _obey(self, event: dict[str, Any]) -> None:
+        match event.get("type"):
+            case "session.update":
+                self._update(self._settings.updated(event.get("session")))
+                await self._say([events.session_event("session.updated", self._session_json())])
+            case "transcription_session.update":
+                self._update(self._settings.updated_by_beta(event.get("session")))
+                session = self._settings.to_beta_json(self._id, self._expires_at)
+                await self._say([events.session_event("transcription_session.updated", session)])
+            case "input_audio_buffer.append":
+                await self._append(_audio_of(event))
+            case "input_audio_buffer.commit":
+                await self._commit()
+            case "input_audio_buffer.clear":
+                await self._clear()
+            case _:
+                raise InvalidParameter("type", "is not an event of transcription sessions")
+
+    def _update(self, settings: RealtimeSession) -> None:
+        options = self._options_of(settings)
+        if self._session is not None and options != self._options:
+            parts = {FORMAT: "format", TURN_DETECTION: "turn_detection", TRANSCRIPTION: "transcription"}
+            changed = [name for name, part in parts.items() if getattr(settings, part) != getattr(self._settings, part)]
+            raise UnsupportedParameter(changed[0], "cannot change once audio has come: open another session")
+        self._settings = settings
+        self._items.padding_s, self._items.logprobs = settings.padding_s, settings.logprobs
+
+    def _options_of(self, settings: RealtimeSession) -> LiveOptions:
+        return settings.to_options(self._id, self._connection.visit.plan, self._connection.services.settings)
+
+    async def _append(self, audio: bytes) -> None:
+        if not audio:
+            return
+        session = self._session or await self._begin()
+        await session.feed(audio)
+        width_bytes = 2 if self._options.audio.encoding is Encoding.PCM_S16 else 1
+        self._appended_s += len(audio) / width_bytes / self._options.audio.sample_rate_hz
+
+    async def _begin(self) -> LiveSession:
+        options = self._options_of(self._settings)
+        session = await self._connection.start(options)
+        self._session, self._options = session, options
+        self._items = Items(
+            detects_turns=options.endpointing, padding_s=self._settings.padding_s, logprobs=self._settings.logprobs
+        )
+        return session
+
+    async def _commit(self) -> None:
+        buffered_s = self._appended_s - self._committed_s
+        if self._session is None or buffered_s < _LEAST_COMMIT_S:
+            raise events.EmptyBuffer(buffered_s, _LEAST_COMMIT_S)
+        self._committed_s = self._appended_s
+        async with self._speaking:
+            for message in self._items.commit(self._appended_s):
+                await self._connection.send(message)
+        await self._session.finalize()
+
+    async def _clear(self) -> None:
+        if self._session is not None:
+            await self._session.clear()
+        self._committed_s = self._appended_s
+        async with self._speaking:
+            for message in self._items.clear(self._appended_s):
+                await self._connection.send(message)
+
+    async def _say(self, messages: list[Message]) -> None:
+        async with self._speaking:
+            for message in messages:
+                await self._connection.send(message)
+
+    def _session_json(self) -> dict[str, Any]:
+        return self._settings.to_json(self._id, self._expires_at)
+
+
+def _read(message: str | bytes) -> dict[str, Any]:
+    if isinstance(message, bytes):
+        raise InvalidParameter("audio", "is taken in base64 only, by input_audio_buffer.append")
+    try:
+        event = from_json(message)
+    except ValueError:
+        raise InvalidParameter("event", "is not JSON") from None
+    if not isinstance(event, dict):
+        raise InvalidParameter("event", "is not a JSON object")
+    return event
+
+
+def _audio_of(event: dict[str, Any]) -> bytes:
+    audio = event.get("audio")
+    if audio is None:
+        raise MissingParameter("audio")
+    try:
+        return base64.b64decode(audio, validate=True)
+    except (binascii.Error, ValueError, TypeError):
+        raise InvalidParameter("audio", "is not base64") from None
+
+
+SOCKET = SocketDialect(
+    name=routes.NAME,
+    error_form=error_body,
+    error_message=events.error_event,
+    conversation=RealtimeConversation,
+    max_message_bytes=_MAX_MESSAGE_BYTES,
+    subprotocol="realtime",
+)
+
+
+@router.websocket("/v1/realtime")
+async def realtime(websocket: WebSocket, services: Annotated[Services, Depends(services_of)]) -> None:
+    """Live transcription, for OpenAI's SDKs."""
+    await converse(websocket, services, SOCKET)
+
+
+DIALECT = Dialect(routes.NAME, router)
