@@ -144,6 +144,17 @@ class SpeakerTurn:
     end_s: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Voiceprint:
+    """How somebody's voice sounds: embedding is float32 of unit length, shape [256], and rests on speech_s of speech.
+
+    The inner product of two embeddings, their cosine, says how alike the voices are.
+    """
+
+    embedding: npt.NDArray[np.float32]
+    speech_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of the transcript with one language and, after diarization, one speaker.

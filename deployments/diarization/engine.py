@@ -11,12 +11,17 @@ from deployments.diarization.clustering import NOBODY, ClusteringSettings, Label
 from deployments.diarization.community1 import Community1, load_community1
 from deployments.diarization.embedding import SharedTrunkEmbedder, TrunkPieces
 from deployments.diarization.reconstruction import speaker_activity, speaker_turns
-from deployments.diarization.segmentation import FRAME_STEP_SAMPLES, LocalActivity, Segmenter
+from deployments.diarization.segmentation import FRAME_STEP_SAMPLES, WINDOW_SAMPLES, LocalActivity, Segmenter
 from deployments.stopping import StopSignal, never
+
+LEAST_VOICE_S = 0.3
+"""Less speech has no voiceprint: from 0.1 s on, live utterances of 0.4 % more speech were named, half of it wrongly."""
 
 
 class SharedTrunkDiarizer:
-    """Who speaks when, for whole recordings.
+    """Who speaks when, for whole recordings, and what a voice is like, for single utterances.
+
+    Calls from several threads do not wait for each other.
 
     The pipeline of pyannote.audio 4 (Bredin 2023; VBx clustering of Landini et al. 2022): segment ten-second
     windows, embed each window's local speakers, cluster the voices, and let the windows vote on each frame.
@@ -80,6 +85,35 @@ class SharedTrunkDiarizer:
         labels = self._label(samples, activity, speaker_count, should_stop)
         duration_s = len(samples) / contracts.SAMPLE_RATE_HZ
         return speaker_turns(speaker_activity(activity, labels), duration_s, self._min_pause_s)
+
+    def voiceprint(self, samples: contracts.Samples, should_stop: StopSignal = never) -> contracts.Voiceprint | None:
+        """How the voice sounds that speaks most of an utterance, where it speaks alone.
+
+        The first window, 10 s, is enough to know a voice by, and bounds the cost: 29 ms of one thread, and 22 ms for
+        each second.
+
+        Args:
+            samples: [n] at 16 kHz.
+            should_stop: asked between model calls.
+
+        Returns:
+            None where there is too little speech.
+
+        Raises:
+            errors.Cancelled: should_stop turned true.
+        """
+        samples = samples[:WINDOW_SAMPLES]
+        if len(samples) < LEAST_VOICE_S * contracts.SAMPLE_RATE_HZ:
+            return None
+        activity = self._segmenter.segment(samples, should_stop)
+        # What follows the samples in the window is filled up.
+        alone = activity.alone[0, : len(samples) // FRAME_STEP_SAMPLES]
+        alone_s = alone.sum(axis=0) * FRAME_STEP_SAMPLES / contracts.SAMPLE_RATE_HZ
+        speaker = int(alone_s.argmax())
+        if alone_s[speaker] < LEAST_VOICE_S:
+            return None
+        embedding = self._embedder.embed(samples, activity, should_stop)[0, speaker]
+        return contracts.Voiceprint(embedding / np.linalg.norm(embedding), float(alone_s[speaker]))
 
     def _label(
         self,
