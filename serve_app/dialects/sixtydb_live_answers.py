@@ -12,7 +12,7 @@ from deployments.errors import ClientTooFast, MessageTooLarge, SessionIdle, Sess
 from serve_app.access.visit import Visit
 from serve_app.dialects.sixtydb_errors import error_body
 from serve_app.dialects.sixtydb_live_messages import Languages, StartConfig, Warnings
-from serve_app.dialects.sockets import Message
+from serve_app.dialects.socket_frames import Message
 from serve_app.live.contracts import Final, LiveOptions, Partial, SessionEnded, SpeechStarted
 
 

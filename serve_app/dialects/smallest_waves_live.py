@@ -26,7 +26,8 @@ from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.smallest_waves_errors import error_body, request_in_hand
 from serve_app.dialects.smallest_waves_live_messages import WavesMessages, error_message
 from serve_app.dialects.smallest_waves_live_query import PathDefaults, read_query
-from serve_app.dialects.sockets import Connection, Conversation, Message, SocketDialect, converse
+from serve_app.dialects.socket_frames import Message
+from serve_app.dialects.sockets import Connection, Conversation, SocketDialect, converse
 from serve_app.live.contracts import Final, LiveEvent, LiveSession, Partial, SessionEnded, SpeechEnded, SpeechStarted
 from serve_app.services import Services, services_of
 

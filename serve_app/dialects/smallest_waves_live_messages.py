@@ -8,7 +8,7 @@ from deployments.contracts import RecognizedSpan, Segment, TimeSpan, Word
 from serve_app.assembly import segments_of
 from serve_app.dialects.smallest_waves_errors import error_body
 from serve_app.dialects.smallest_waves_live_query import WavesLiveQuery
-from serve_app.dialects.sockets import Message
+from serve_app.dialects.socket_frames import Message
 from serve_app.live.contracts import Final, Partial, SpeechEnded, SpeechStarted
 
 

@@ -10,17 +10,7 @@ A connection goes through three stages.
   both, and so does a client that vanishes: as a message of the server, or as a cancellation of the whole task.
 * **The end.** Session and lease are let go first, then the last message is sent and the socket closed: a client that
   connects again on it does not find its own last session in the way. Before every close but a good one there is an
-  error message in the dialect's words.
-
-====  =======================================================================================================
-1000  the conversation came to its end
-1003  the audio cannot be decoded
-1008  policy: no good key, a limit of the plan, no credits; too fast, too long or idle; a wrong parameter
-1009  a message larger than the dialect takes (told), or than the server takes, 16 MiB (not told)
-1011  our fault
-1012  this process stops (an update, fewer replicas): connect again; what was said has been answered
-1013  try again later: the service is full, or has lost a part
-====  =======================================================================================================
+  error message in the dialect's words. socket_frames.py has the codes.
 
 A dead peer is found by the server's own pings, after 40 s at most.
 """
@@ -30,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,33 +28,24 @@ from starlette.datastructures import QueryParams
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from deployments.errors import (
-    AccessDenied,
-    AudioRejected,
     GoingAway,
     IllegalMove,
     InvalidRequest,
     MessageTooLarge,
     ServiceUnavailable,
     SessionIdle,
-    SessionLimit,
-    TooManyRequests,
 )
 from serve_app.access.visit import Visit
 from serve_app.dialects.dialect import visiting
 from serve_app.dialects.errors import ErrorForm, error_response, named
+from serve_app.dialects.socket_frames import Message, close, close_code, send, upgrade
 from serve_app.live.contracts import LiveEvent, LiveOptions, LiveService, LiveSession
 from serve_app.services import Services
 
 _log = logging.getLogger("ray.serve")
 
-# A client that takes nothing for so long is as good as gone; its messages would pile up here.
-_SEND_TIMEOUT_S = 10.0
-
 # For the last words of a session when this process is to stop: well within Serve's grace period.
 _GOODBYE_S = 8.0
-
-Message = dict[str, Any]
-"""What is sent, as JSON in a text frame."""
 
 
 class Conversation(Protocol):
@@ -152,7 +133,7 @@ class Connection:
 
     async def send(self, message: Message) -> None:
         """Send a message now."""
-        await _send(self._websocket, message)
+        await send(self._websocket, message)
 
     def finish(self, *messages: Message) -> None:
         """The conversation is over, and these are its last messages.
@@ -173,7 +154,7 @@ class Connection:
         self._conversation = conversation
         try:
             await conversation.prepare()
-            await _upgrade(self._websocket, self._dialect)
+            await upgrade(self._websocket, self._dialect.subprotocol)
             self._upgraded.set()
             await conversation.greet()
             self._heard_at_s = self._loop.time()
@@ -287,7 +268,7 @@ async def converse(websocket: WebSocket, services: Services, dialect: SocketDial
         async with visiting(websocket, services, dialect.name) as visit:
             connection = Connection(websocket, services, visit, dialect)
             last = await connection.run(dialect.conversation(connection))
-        await _close(websocket, last, 1000)
+        await close(websocket, last, 1000)
     except WebSocketDisconnect:
         return
     except Exception as error:
@@ -301,58 +282,13 @@ async def _refuse(websocket: WebSocket, dialect: SocketDialect, error: Exception
             if can_answer and not isinstance(error, dialect.told):
                 await websocket.send_denial_response(error_response(error, dialect.error_form))
                 return
-            await _upgrade(websocket, dialect)
+            await upgrade(websocket, dialect.subprotocol)
         code = close_code(error)
         if code == 1011:
             _log.error("live connection failed", exc_info=error)
-        await _close(websocket, (dialect.error_message(error),), code)
+        await close(websocket, (dialect.error_message(error),), code)
     except WebSocketDisconnect:
         return
-
-
-async def _close(websocket: WebSocket, messages: tuple[Message, ...], code: int) -> None:
-    for message in messages:
-        await _send(websocket, message)
-    async with _while_read():
-        await websocket.close(code)
-
-
-async def _upgrade(websocket: WebSocket, dialect: SocketDialect) -> None:
-    offered = websocket.scope.get("subprotocols", ())
-    async with _while_read():
-        await websocket.accept(dialect.subprotocol if dialect.subprotocol in offered else None)
-
-
-async def _send(websocket: WebSocket, message: Message) -> None:
-    async with _while_read():
-        await websocket.send_json(message)
-
-
-@contextlib.asynccontextmanager
-async def _while_read() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(_SEND_TIMEOUT_S):
-            yield
-    except OSError:
-        # TimeoutError is one; uvicorn raises one where the client is gone.
-        raise WebSocketDisconnect(1006) from None
-
-
-def close_code(error: Exception) -> int:
-    """See the module's table."""
-    match error:
-        case MessageTooLarge():
-            return 1009
-        case AudioRejected():
-            return 1003
-        case InvalidRequest() | AccessDenied() | TooManyRequests() | SessionLimit():
-            return 1008
-        case GoingAway():
-            return 1012
-        case ServiceUnavailable():
-            return 1013
-        case _:
-            return 1011
 
 
 def _bytes_of(message: str | bytes) -> int:

@@ -25,7 +25,8 @@ from serve_app.dialects.openai import routes
 from serve_app.dialects.openai.errors import error_body
 from serve_app.dialects.openai.realtime_items import Items
 from serve_app.dialects.openai.realtime_session import FORMAT, TRANSCRIPTION, TURN_DETECTION, RealtimeSession
-from serve_app.dialects.sockets import Connection, Message, SocketDialect, converse
+from serve_app.dialects.socket_frames import Message
+from serve_app.dialects.sockets import Connection, SocketDialect, converse
 from serve_app.live.contracts import (
     Encoding,
     Final,

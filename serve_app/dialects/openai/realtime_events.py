@@ -18,7 +18,7 @@ from deployments.errors import (
 from serve_app.dialects.openai.answers import LogProbability, log_probability
 from serve_app.dialects.openai.errors import error_body
 from serve_app.dialects.openai.realtime_text import Piece
-from serve_app.dialects.sockets import Message
+from serve_app.dialects.socket_frames import Message
 
 _BUFFER, _TEXT = "input_audio_buffer", "conversation.item.input_audio_transcription"
 

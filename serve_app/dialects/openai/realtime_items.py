@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from serve_app.dialects.openai import realtime_events as events
 from serve_app.dialects.openai.realtime_text import GrowingText
-from serve_app.dialects.sockets import Message
+from serve_app.dialects.socket_frames import Message
 from serve_app.live.contracts import Final, Partial
 
 

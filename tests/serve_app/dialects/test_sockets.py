@@ -30,7 +30,8 @@ from deployments.errors import (
 )
 from serve_app.access.visit import Visit
 from serve_app.dialects.smallest_waves_errors import error_body
-from serve_app.dialects.sockets import Connection, SocketDialect, close_code, converse
+from serve_app.dialects.socket_frames import close_code
+from serve_app.dialects.sockets import Connection, SocketDialect, converse
 from serve_app.live.contracts import LiveEvent, LiveOptions, LiveSession, SessionEnded
 from serve_app.services import Services
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
