@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from deployments.contracts import VocabularyTerm, Word
+from deployments.contracts import SpeakerCount, VocabularyTerm, Word
 from serve_app.access.visit import Visit
 
 
@@ -49,6 +49,7 @@ class LiveOptions:
         speech_threshold: probability of speech above which a frame counts; None: the engine's own.
         max_words: an utterance of so many words is final; None: the engine's longest window is the limit.
         diarize: name the speaker of finals.
+        speaker_count: what is known of how many there are; see SpeakerRegister.
         vocabulary: names and terms to listen for.
     """
 
@@ -64,6 +65,7 @@ class LiveOptions:
     speech_threshold: float | None = None
     max_words: int | None = None
     diarize: bool = False
+    speaker_count: SpeakerCount = field(default_factory=SpeakerCount)
     vocabulary: tuple[VocabularyTerm, ...] = ()
 
 
@@ -95,7 +97,10 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """An utterance, for good. An empty one answers a ``finalize`` when nothing was said."""
+    """An utterance, for good. An empty one answers a ``finalize`` when nothing was said.
+
+    ``speaker`` is that of all its words: None where none was asked for, or none could be told.
+    """
 
     utterance: int
     text: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from deployments.contracts import Samples, TimeSpan, Word
+from deployments.contracts import Samples, TimeSpan, Voiceprint, Word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,10 +27,14 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was said. Words are in order and do not overlap; times count from the start of the stream."""
+    """What was said. Words are in order and do not overlap; times count from the start of the stream.
+
+    ``voice`` is None where nobody asked, or where it could not be told in time.
+    """
 
     words: tuple[Word, ...] = ()
     language: str | None = None
+    voice: Voiceprint | None = None
 
 
 class Hearing(Protocol):

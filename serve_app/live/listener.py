@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from deployments.contracts import SAMPLE_RATE_HZ, Word
+from deployments.contracts import SAMPLE_RATE_HZ, SpeakerCount, Word
 from deployments.errors import IllegalMove, StageLost
 from deployments.offload import EngineThreads
 from serve_app.live.backlog import Backlog
@@ -25,6 +25,7 @@ from serve_app.live.endpointing import (
 )
 from serve_app.live.front import AudioFront
 from serve_app.live.hearing import Heard, Hearing
+from serve_app.live.speakers import SpeakerRegister
 from serve_app.live.states import Machine, Move, State
 from serve_app.live.utterance import RunningUtterance, Spawn
 
@@ -43,12 +44,14 @@ class ListenerSettings:
         interval_s: the shortest time from one partial text to the next.
         max_words: an utterance with so many stable words is ended behind them; None: no limit.
         snr_floor_db: below this signal-to-noise ratio an utterance has no words.
+        speakers: how many there may be; None: finals do not name any.
     """
 
     partials: bool
     interval_s: float
     max_words: int | None
     snr_floor_db: float
+    speakers: SpeakerCount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class Listener:
         self._endings: asyncio.Queue[_Ending | None] = asyncio.Queue()
         self._unsaid_finals = 0
         self._split_utterance: int | None = None
+        self._speakers = None if settings.speakers is None else SpeakerRegister(settings.speakers)
 
     @property
     def audio_s(self) -> float:
@@ -183,6 +187,8 @@ class Listener:
     def _final(self, ending: _Ending, heard: Heard) -> Final:
         is_drowned = ending.snr_db is not None and ending.snr_db < self._settings.snr_floor_db
         words = () if is_drowned else heard.words
+        speaker = self._speakers.assign(heard.voice) if self._speakers and words else None
+        words = tuple(replace(word, speaker=speaker) for word in words)
         return Final(
             utterance=ending.number,
             text=_text(words),
@@ -190,6 +196,7 @@ class Listener:
             start_s=words[0].start_s if words else ending.start / SAMPLE_RATE_HZ,
             end_s=words[-1].end_s if words else ending.end / SAMPLE_RATE_HZ,
             language=heard.language,
+            speaker=speaker,
             snr_db=ending.snr_db,
             from_finalize=ending.from_finalize,
         )

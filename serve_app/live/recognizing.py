@@ -21,6 +21,7 @@ from deployments.contracts import (
 )
 from serve_app.assembly import segments_of
 from serve_app.live.hearing import Excerpt, Heard
+from serve_app.live.voicing import with_voice
 from serve_app.pipeline import StageHandles
 
 # Text of a running utterance that comes later than this is behind what is being said.
@@ -36,12 +37,14 @@ class HearingTask:
         punctuate: see RefinementTask.
         vocabulary: see RefinementTask.
         timeout_s: time in which an utterance must be recognised.
+        voices: whether finals come with the voice that speaks.
     """
 
     languages: tuple[str, ...]
     punctuate: bool
     vocabulary: tuple[VocabularyTerm, ...]
     timeout_s: float
+    voices: bool = False
 
 
 class StageHearing:
@@ -58,7 +61,10 @@ class StageHearing:
         if is_partial:
             return await self._hear(excerpt, Deadline(_PARTIAL_TIMEOUT_S), is_partial=True)
         deadline = Deadline(self._task.timeout_s)
-        return await retried(lambda: self._hear(excerpt, deadline, is_partial=False))
+        hearing = retried(lambda: self._hear(excerpt, deadline, is_partial=False))
+        if not self._task.voices:
+            return await hearing
+        return await with_voice(hearing, self._stages, excerpt, self._task.timeout_s)
 
     async def _hear(self, excerpt: Excerpt, deadline: Deadline, *, is_partial: bool) -> Heard:
         waveform = Waveform(excerpt.samples)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from deployments.contracts import TranscriptionRequest
-from deployments.errors import InvalidParameter, ServiceUnavailable, UnsupportedParameter
+from deployments.errors import InvalidParameter, ServiceUnavailable
 from deployments.offload import EngineThreads
 from deployments.speech_gate.silero import SileroVad
 from serve_app.access.pricing import Charge, Outcome
@@ -98,6 +98,7 @@ class EngineLiveService:
                 interval_s=max(options.partial_interval_s, live.partial_interval_s),
                 max_words=options.max_words,
                 snr_floor_db=settings.speech_gate.snr_floor_db,
+                speakers=options.speaker_count if options.diarize else None,
             ),
             front=AudioFront(options.audio, live.max_queued_s, StreamingVad(self._vad), self._endpointing(options)),
             hear=StageHearing(
@@ -107,6 +108,7 @@ class EngineLiveService:
                     punctuate=options.punctuate,
                     vocabulary=options.vocabulary,
                     timeout_s=live.utterance_timeout_s,
+                    voices=options.diarize,
                 ),
             ),
             threads=self._threads,
@@ -127,11 +129,13 @@ class EngineLiveService:
 
     def _check(self, visit: Visit, options: LiveOptions) -> None:
         request = TranscriptionRequest(
-            options.request_id, language=options.language, candidates=options.candidates, diarize=options.diarize
+            options.request_id,
+            language=options.language,
+            candidates=options.candidates,
+            diarize=options.diarize,
+            speaker_count=options.speaker_count,
         )
         check_request(request, visit.plan, self._settings, _NAMES)
-        if options.diarize:
-            raise UnsupportedParameter("diarize", "speakers are told apart in files, not in live speech")
         _check_range("end_silence_s", options.end_silence_s, *_END_SILENCE_S)
         _check_range("partial_interval_s", options.partial_interval_s, 0.0, math.inf)
         if options.speech_threshold is not None:

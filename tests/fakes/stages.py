@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from deployments.contracts import (
     LanguageSpan,
     RecognitionTask,
@@ -17,6 +19,8 @@ from deployments.contracts import (
     SpeakerTurn,
     SpeechMap,
     TimeSpan,
+    Voiceprint,
+    Waveform,
     Word,
 )
 from serve_app.pipeline import StageHandles
@@ -79,7 +83,7 @@ class FakeGraph:
         self.speech_gate = FakeStage(inspect=self._inspect)
         self.language_identifier = FakeStage(identify=self._identify)
         self.recognizer = FakeStage(recognize=self._recognize)
-        self.diarizer = FakeStage(diarize=self._diarize)
+        self.diarizer = FakeStage(diarize=self._diarize, voiceprint=self._voiceprint)
         self.refiner = FakeStage(refine=self._refine)
 
     def handles(self) -> StageHandles:
@@ -110,6 +114,9 @@ class FakeGraph:
 
     async def _diarize(self, waveform: Any, count: SpeakerCount) -> tuple[SpeakerTurn, ...]:
         return self.turns
+
+    async def _voiceprint(self, waveform: Waveform) -> Voiceprint:
+        return Voiceprint(np.eye(1, 256, dtype=np.float32)[0], waveform.duration_s)
 
     async def _refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> tuple[Segment, ...]:
         return segments

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from deployments.contracts import SpeakerCount
 from deployments.errors import (
     FeatureNotInPlan,
     InvalidParameter,
     Overloaded,
     RayscribeError,
     ServiceUnavailable,
-    UnsupportedParameter,
 )
 from serve_app.access.plans import UNLIMITED, Plan
 from serve_app.access.pricing import Charge, Outcome
@@ -129,7 +129,8 @@ async def test_no_more_sessions_than_may(service: LiveService) -> None:
     [
         (replace(OPTIONS, language="tlh"), "language"),
         (replace(OPTIONS, candidates=("en", "tlh")), "candidates"),
-        (replace(OPTIONS, diarize=True), "diarize"),
+        (replace(OPTIONS, speaker_count=SpeakerCount(exact=2)), "speaker_count"),
+        (replace(OPTIONS, diarize=True, speaker_count=SpeakerCount(maximum=21)), "speaker_count"),
         (replace(OPTIONS, end_silence_s=0.0), "end_silence_s"),
         (replace(OPTIONS, partial_interval_s=-1.0), "partial_interval_s"),
         (replace(OPTIONS, speech_threshold=1.5), "speech_threshold"),
@@ -145,9 +146,20 @@ async def test_what_cannot_be_honoured_is_refused(service: LiveService, options:
         pass
 
 
-async def test_speakers_need_the_plan_first(service: LiveService) -> None:
+async def test_speakers_need_the_plan(service: LiveService) -> None:
     visit = replace(VISIT, plan=Plan(features=frozenset()))
     with pytest.raises(FeatureNotInPlan):
         await service.open(visit, replace(OPTIONS, diarize=True)).__aenter__()
-    with pytest.raises(UnsupportedParameter):
-        await service.open(VISIT, replace(OPTIONS, diarize=True)).__aenter__()
+
+
+@pytest.mark.parametrize(("diarize", "speaker"), [(True, "SPEAKER_00"), (False, None)])
+async def test_speakers_are_named_where_they_are_asked_for(
+    service: LiveService, charges: Charges, diarize: bool, speaker: str | None
+) -> None:
+    async with service.open(VISIT, replace(OPTIONS, diarize=diarize)) as session:
+        await spoken(session, SPEECH)
+        await session.close()
+        finals = [event async for event in session.events() if isinstance(event, Final)]
+    assert {final.speaker for final in finals} == {speaker}
+    assert {word.speaker for final in finals for word in final.words} == {speaker}
+    assert [charge.diarized for charge in charges.recorded] == [diarize]
