@@ -96,25 +96,27 @@ class SttOptions(BaseModel):
             language=language,
             candidates=candidates if language is None else (),
             diarize=self.diarize,
-            speaker_count=self._speaker_count(),
+            speaker_count=speaker_count(self.min_speakers, self.max_speakers) if self.diarize else SpeakerCount(),
             vocabulary=tuple(_term(entry) for entry in _listed(self.keywords)),
             max_duration_s=limits.max_duration_s_in(NAME),
         )
-
-    def _speaker_count(self) -> SpeakerCount:
-        if not self.diarize:
-            return SpeakerCount()
-        minimum, maximum = (
-            number if number is not None and number > 0 else None for number in (self.min_speakers, self.max_speakers)
-        )
-        if minimum is not None and maximum is not None and minimum > maximum:
-            raise InvalidParameter("min_speakers", "is larger than max_speakers")
-        return SpeakerCount(minimum=minimum, maximum=maximum)
 
     def names(self) -> ParameterNames:
         """Which field is to blame; a minimum is not larger than a maximum here."""
         largest = "max_speakers" if (self.max_speakers or 0) > 0 else "min_speakers"
         return ParameterNames(language="language", speaker_count=largest)
+
+
+def speaker_count(minimum: int | None, maximum: int | None) -> SpeakerCount:
+    """What is known of how many people speak; zero or less says nothing.
+
+    Raises:
+        InvalidParameter: the two contradict each other.
+    """
+    least, most = (number if number is not None and number > 0 else None for number in (minimum, maximum))
+    if least is not None and most is not None and least > most:
+        raise InvalidParameter("min_speakers", "is larger than max_speakers")
+    return SpeakerCount(minimum=least, maximum=most)
 
 
 def _listed(field: str | None) -> list[str]:

@@ -116,7 +116,7 @@ class SixtydbConversation:
         self._session = await self._connection.start(options)
         self._start, self._options, self._is_continuous = start, options, start.config.continuous_mode
         await self._connection.send(answers.connected(services.settings.recognition.engine))
-        await self._connection.send(answers.session_started(self._session_id, start.languages, options, warnings))
+        await self._connection.send(answers.session_started(self._session_id, start, options, warnings))
 
     async def _feed(self, audio: bytes) -> None:
         assert self._session is not None  # noqa: S101  # both callers have made sure

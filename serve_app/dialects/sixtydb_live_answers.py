@@ -11,7 +11,7 @@ from deployments.contracts import Word
 from deployments.errors import ClientTooFast, MessageTooLarge, SessionIdle, SessionLimit
 from serve_app.access.visit import Visit
 from serve_app.dialects.sixtydb_errors import error_body
-from serve_app.dialects.sixtydb_live_messages import Languages, StartConfig, Warnings
+from serve_app.dialects.sixtydb_live_messages import Languages, Start, StartConfig, Warnings
 from serve_app.dialects.socket_frames import Message
 from serve_app.live.contracts import Final, LiveOptions, Partial, SessionEnded, SpeechStarted
 
@@ -38,16 +38,15 @@ def connected(engine: str) -> Message:
     return _message("connected", server_info={"server_type": "Rayscribe", "model": engine, "ready": True})
 
 
-def session_started(session_id: str, languages: Languages, options: LiveOptions, warnings: Warnings) -> Message:
+def session_started(session_id: str, start: Start, options: LiveOptions, warnings: Warnings) -> Message:
     """What came of ``start``."""
-    audio = options.audio
     return _message(
         "session_started",
         session_id=session_id,
-        language=language_label(languages),
+        language=language_label(start.languages),
         config={
-            "encoding": audio.encoding.value,
-            "sample_rate": audio.sample_rate_hz,
+            "encoding": start.config.encoding,
+            "sample_rate": options.audio.sample_rate_hz,
             "utterance_end_ms": round(options.end_silence_s * 1000),
             "interim_results_frequency": round(options.partial_interval_s * 1000) if options.partials else None,
             "diarize": options.diarize,

@@ -19,10 +19,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import from_json
 
-from deployments.contracts import TranscriptionRequest, VocabularyTerm
+from deployments.contracts import SpeakerCount, TranscriptionRequest, VocabularyTerm
 from deployments.errors import InvalidParameter, UnsupportedParameter
 from serve_app.access.plans import Feature, Plan
 from serve_app.capabilities import ParameterNames, check_request
+from serve_app.dialects.sixtydb import speaker_count
 from serve_app.live.contracts import AudioFormat, Encoding, LiveOptions
 from serve_app.settings import Settings
 
@@ -88,6 +89,11 @@ class StartConfig(_Message):
         default_hz = _TELEPHONE_HZ if self.encoding == "mulaw" else _BROWSER_HZ
         return AudioFormat(_ENCODINGS[self.encoding], self.sample_rate or default_hz)
 
+    @property
+    def speaker_count(self) -> SpeakerCount:
+        """How many people speak; only read with ``diarize``."""
+        return speaker_count(self.min_speakers, self.max_speakers) if self.diarize else SpeakerCount()
+
 
 class Start(_Message):
     """Begins a session."""
@@ -111,11 +117,16 @@ class Start(_Message):
 
         Raises:
             UnsupportedParameter: the profile cannot do it.
+            InvalidParameter: fields contradict each other.
             FeatureNotInPlan: others may ask for it.
         """
         language, candidates = asked_languages(self.languages)
-        check_languages(self.languages, plan, settings, diarize=self.config.diarize)
-        self._check_engines(settings.profile)
+        count = self.config.speaker_count
+        request = TranscriptionRequest(
+            request_id, language=language, candidates=candidates, diarize=self.config.diarize, speaker_count=count
+        )
+        check_request(request, plan, settings, _NAMES)
+        self._check_audio(settings.profile)
         interval_ms = self.config.interim_results_frequency
         options = LiveOptions(
             request_id=request_id,
@@ -127,20 +138,15 @@ class Start(_Message):
             partial_interval_s=max((interval_ms or 0) / 1000, settings.live.partial_interval_s),
             end_silence_s=self.config.utterance_end_ms / 1000,
             diarize=self.config.diarize,
+            speaker_count=count,
             vocabulary=self.context.vocabulary if self.context else (),
         )
         return options, self._warnings(plan, settings.profile)
 
-    def _check_engines(self, profile: str) -> None:
+    def _check_audio(self, profile: str) -> None:
         if self.config.audio_enhancement == "light":
             reason = f"the {profile} profile does not enhance audio"
             raise UnsupportedParameter("config.audio_enhancement", reason, ("off",))
-        if self.config.diarize:
-            for name in ("min_speakers", "max_speakers"):
-                if (getattr(self.config, name) or 0) > 0:
-                    raise UnsupportedParameter(
-                        f"config.{name}", "speakers of a live session are not counted beforehand"
-                    )
 
     def _warnings(self, plan: Plan, profile: str) -> Warnings:
         warnings = [
@@ -239,18 +245,16 @@ def read(text: str) -> ClientMessage:
 
 
 def asked_languages(languages: Languages) -> tuple[str | None, tuple[str, ...]]:
-    """The one language, or the candidates."""
+    """The language where there is one, and otherwise the candidates."""
     distinct = tuple(dict.fromkeys(languages or ()))
     return (distinct[0], ()) if len(distinct) == 1 else (None, distinct)
 
 
-def check_languages(languages: Languages, plan: Plan, settings: Settings, *, diarize: bool = False) -> None:
+def check_languages(languages: Languages, plan: Plan, settings: Settings) -> None:
     """Refuse languages that are not spoken here.
 
     Raises:
         UnsupportedParameter: the engines do not know one of them.
-        FeatureNotInPlan: speakers are to be told apart, and the plan lacks that.
     """
     language, candidates = asked_languages(languages)
-    request = TranscriptionRequest("", language=language, candidates=candidates, diarize=diarize)
-    check_request(request, plan, settings, _NAMES)
+    check_request(TranscriptionRequest("", language=language, candidates=candidates), plan, settings, _NAMES)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection
 
-from deployments.contracts import VocabularyTerm
+from deployments.contracts import SpeakerCount, VocabularyTerm
 from deployments.errors import (
     ClientTooFast,
     ConcurrencyLimitReached,
@@ -104,7 +104,7 @@ async def test_a_session_from_its_handshake_to_its_bill(edge: Edge, socket: Asgi
             "session_id": session_id,
             "language": "EN",
             "config": {
-                "encoding": "pcm_s16",
+                "encoding": "linear",
                 "sample_rate": 16000,
                 "utterance_end_ms": 500,
                 "interim_results_frequency": 500,
@@ -157,8 +157,8 @@ async def test_what_a_start_may_say(edge: Edge, socket: AsgiSocket) -> None:
         "interim_results_frequency": 2000,
         "audio_enhancement": "off",
         "diarize": True,
-        "min_speakers": None,
-        "max_speakers": 0,
+        "min_speakers": 0,
+        "max_speakers": 3,
     }
     context = {"general": [], "text": " ", "terms": ["Rayscribe", " Ray Serve", "Rayscribe", ""]}
     socket.say({"type": "start", "languages": None, "context": context, "config": config})
@@ -168,7 +168,7 @@ async def test_what_a_start_may_say(edge: Edge, socket: AsgiSocket) -> None:
     options = edge.live.sessions[0].options
     assert options.audio == AudioFormat(Encoding.MULAW, 8000)
     assert (options.end_silence_s, options.partials, options.partial_interval_s) == (0.3, True, 2.0)
-    assert (options.language, options.diarize) == (None, True)
+    assert (options.language, options.diarize, options.speaker_count) == (None, True, SpeakerCount(maximum=3))
     assert options.vocabulary == (VocabularyTerm("Rayscribe", 1.5), VocabularyTerm("Ray Serve", 1.5))
 
 
@@ -207,8 +207,8 @@ async def test_partial_texts_do_not_come_faster_than_the_service_gives_them(edge
         ({"config": {"interim_results_frequency": 100}}, "config.interim_results_frequency"),
         ({"config": {"audio_enhancement": "light"}}, "config.audio_enhancement"),
         ({"config": {"audio_enhancement": "loud"}}, "config.audio_enhancement"),
-        ({"config": {"diarize": True, "max_speakers": 2}}, "config.max_speakers"),
-        ({"config": {"diarize": True, "min_speakers": 2}}, "config.min_speakers"),
+        ({"config": {"diarize": True, "max_speakers": 1000}}, "config.max_speakers"),
+        ({"config": {"diarize": True, "min_speakers": 3, "max_speakers": 2}}, "min_speakers"),
         ({"config": []}, "config"),
         ({"context": "a call about a modem"}, "context"),
         ({"context": {"text": "a call about a modem"}}, "context"),
