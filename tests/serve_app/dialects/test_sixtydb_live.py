@@ -480,18 +480,13 @@ async def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
 ) -> None:
     edge = Edge(settings=Settings(live=LiveSettings(idle_timeout_s=0.02)))
     async with asgi_socket(edge.app, URL) as socket:
-        for message in messages:
+        for message in [*messages, STOP] if with_stop else messages:
             socket.say(message)
-        if with_stop:
-            socket.say(STOP)
-        elif edge.live.sessions:
-            edge.live.sessions[0].say(SessionIdle(0.02))
-        if not with_stop:
-            await socket.read_until("connection_established")
-            for _ in range(50 * (len(messages) + 1)):
-                await _turn()
-            for session in edge.live.sessions:
-                session.say(SessionIdle(0.02))
+        await socket.read_until("connection_established")
+        for _ in range(50 * (len(messages) + 1)):
+            await asyncio.sleep(0)
+        for session in edge.live.sessions:
+            session.say(SessionIdle(0.02))
         received = await socket.rest()
         await socket.task
     assert socket.close_code in (1000, 1008)
@@ -500,10 +495,6 @@ async def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
     assert not any(message.get("error_code") == "INTERNAL_ERROR" for message in received)
     assert all(session.left for session in edge.live.sessions)
     assert edge.access.visitors == 0
-
-
-async def _turn() -> None:
-    await asyncio.sleep(0)
 
 
 @pytest.fixture(scope="module")
