@@ -24,7 +24,7 @@ from deployments.errors import InvalidParameter, UnsupportedParameter
 from serve_app.access.plans import Feature, Plan
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.sixtydb import speaker_count
-from serve_app.live.contracts import AudioFormat, Encoding, LiveOptions
+from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
 from serve_app.settings import Settings
 
 _TELEPHONE_HZ = 8000
@@ -75,7 +75,7 @@ class StartConfig(_Message):
 
     encoding: Literal["linear", "mulaw"] = "linear"
     sample_rate: Literal[8000, 16000, 24000, 44100, 48000] | None = None
-    utterance_end_ms: int = Field(500, ge=_SHORTEST_MS, le=_LONGEST_MS)
+    utterance_end_ms: int = Field(round(END_SILENCE_S * 1000), ge=_SHORTEST_MS, le=_LONGEST_MS)
     interim_results_frequency: int | None = Field(500, ge=_SHORTEST_MS, le=_LONGEST_MS)
     continuous_mode: bool = True
     audio_enhancement: Literal["off", "light", "adaptive"] = "off"

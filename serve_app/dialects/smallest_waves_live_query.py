@@ -17,7 +17,7 @@ from starlette.datastructures import QueryParams
 from deployments.contracts import VocabularyTerm
 from deployments.errors import InvalidParameter, UnsupportedParameter
 from serve_app.dialects.smallest_waves import LANGUAGE_SETS, Flag
-from serve_app.live.contracts import AudioFormat, Encoding, LiveOptions
+from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
 
 _ENCODINGS = {
     "linear16": Encoding.PCM_S16,
@@ -66,7 +66,7 @@ class WavesLiveQuery(BaseModel):
     vad_threshold: float | None = Field(None, ge=0.02, le=0.99)
     vad_min_speech_ms: int | None = None
     endpointing: Flag = True
-    eou_timeout_ms: int = Field(800, ge=100, le=10_000)
+    eou_timeout_ms: int = Field(round(END_SILENCE_S * 1000), ge=100, le=10_000)
     finalize_on_words: Flag = True
     max_words: int | None = Field(None, ge=1)
     format: Flag = True

@@ -24,6 +24,12 @@ class Encoding(StrEnum):
     OGG_OPUS = "ogg_opus"
 
 
+END_SILENCE_S = 0.35
+"""The silence that ends an utterance where the client names none. The vendors' defaults are 0.5 and 0.8 s; ours lets a
+final, which comes 0.1 s after it, be there half a second after speech ends. 0.3 s cut a reading of 44 s into 12
+utterances instead of 7."""
+
+
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
     """What a client sends. Opus knows its own rate; there, sample_rate_hz is ignored."""
@@ -61,7 +67,7 @@ class LiveOptions:
     partials: bool = True
     partial_interval_s: float = 0.5
     endpointing: bool = True
-    end_silence_s: float = 0.5
+    end_silence_s: float = END_SILENCE_S
     speech_threshold: float | None = None
     max_words: int | None = None
     diarize: bool = False

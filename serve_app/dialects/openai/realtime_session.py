@@ -24,7 +24,7 @@ from deployments.errors import InvalidParameter, MissingParameter, UnsupportedPa
 from serve_app.access.plans import Plan
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.errors import invalid
-from serve_app.live.contracts import AudioFormat, Encoding, LiveOptions
+from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
 from serve_app.live.endpointing import EndpointingSettings
 from serve_app.settings import Settings
 
@@ -82,7 +82,7 @@ class TurnDetection(_Part):
     type: Literal["server_vad", "semantic_vad"] = "server_vad"
     threshold: float = Field(_SPEECH.enter_probability, ge=0.02, le=0.99)
     prefix_padding_ms: int = Field(300, ge=0)
-    silence_duration_ms: int = Field(500, ge=100, le=10_000)
+    silence_duration_ms: int = Field(round(END_SILENCE_S * 1000), ge=100, le=10_000)
     create_response: bool | None = None
     interrupt_response: bool | None = None
     idle_timeout_ms: int | None = None

@@ -99,7 +99,7 @@ async def test_an_utterance_with_turn_detection(edge: Edge, socket: AsgiSocket) 
                     "type": "server_vad",
                     "threshold": 0.5,
                     "prefix_padding_ms": 300,
-                    "silence_duration_ms": 500,
+                    "silence_duration_ms": 350,
                 },
             }
         },

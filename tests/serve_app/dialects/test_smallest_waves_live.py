@@ -249,7 +249,7 @@ def read(**query: str) -> WavesLiveQuery:
 
 
 def test_defaults() -> None:
-    assert read().to_options("id") == LiveOptions("id", AudioFormat(Encoding.PCM_S16, 16_000), end_silence_s=0.8)
+    assert read().to_options("id") == LiveOptions("id", AudioFormat(Encoding.PCM_S16, 16_000))
 
 
 @pytest.mark.parametrize(
