@@ -138,7 +138,7 @@ async def test_an_utterance_with_turn_detection(edge: Edge, socket: AsgiSocket) 
     assert session.audio == SECOND
     assert session.options.request_id == session_id
     assert session.options.audio == AudioFormat(Encoding.PCM_S16, 24_000)
-    assert (session.options.endpointing, session.options.end_silence_s) == (True, 0.5)
+    assert (session.options.endpointing, session.options.end_silence_s) == (True, 0.35)
     assert edge.access.dialects == ["openai"]
 
 
