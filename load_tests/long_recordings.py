@@ -18,7 +18,7 @@ OPUS_BIT_RATE = 32_000
 """Two hours are 29 MB, well under the service's limit of 100 MB; FLAC of the same would be over it."""
 _PAUSES_S = (0.4, 0.8, 1.5)
 # Room tone, not digital silence: recordings of people have no gaps of zeros in them. -66 dBFS.
-_ROOM_TONE_RMS = 0.0005
+ROOM_TONE_RMS = 0.0005
 # The clips of the set lie between -17 and -67 dBFS. Nobody records two people fifty decibels apart, and joined as they
 # are, the quietest drown in the room tone and are dropped by the gate: 17 % word errors against 6 % levelled.
 _SPEECH_RMS = 0.07
@@ -47,14 +47,14 @@ def long_recording(parts: Sequence[tuple[Samples, str | None]], duration_s: floa
     if not any(len(samples) for samples, _ in parts):
         raise ValueError("a long recording needs parts that are not empty")
     rng = np.random.default_rng(_SEED)
-    room = rng.normal(0.0, _ROOM_TONE_RMS, round(duration_s * SAMPLE_RATE_HZ)).astype(np.float32)
+    room = rng.normal(0.0, ROOM_TONE_RMS, round(duration_s * SAMPLE_RATE_HZ)).astype(np.float32)
     texts: list[str | None] = []
     position = 0
     for part, pause_s in zip(_shuffled(parts, rng), itertools.cycle(_PAUSES_S), strict=False):
         samples, text = part
         if position + len(samples) > len(room):
             break
-        room[position : position + len(samples)] = _levelled(samples)
+        room[position : position + len(samples)] = levelled(samples)
         position += len(samples) + round(pause_s * SAMPLE_RATE_HZ)
         texts.append(text)
     known = [text for text in texts if text is not None]
@@ -82,7 +82,8 @@ def encode_opus(samples: Samples) -> bytes:
     return file.getvalue()
 
 
-def _levelled(samples: Samples) -> Samples:
+def levelled(samples: Samples) -> Samples:
+    """The same at the level of all parts."""
     rms = float(np.sqrt(np.mean(np.square(samples), dtype=np.float64)))
     return samples * np.float32(_SPEECH_RMS / rms) if rms else samples
 
