@@ -48,7 +48,10 @@ format: $(VENV)/.installed-test ## Put the code into the house form
 bench: $(VENV)/.installed-test ## Measure accuracy, speed and scale; tables and results/*.json
 	$(BIN)/python -m load_tests.bench
 
+bench-live: $(VENV)/.installed-test ## Measure live speech, which takes as long as people speak: an hour and a half
+	$(BIN)/python -m load_tests.live
+
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help install serve doctor check test format bench clean
+.PHONY: help install serve doctor check test format bench bench-live clean

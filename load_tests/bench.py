@@ -1,4 +1,7 @@
-"""All measurements under one command: ``python -m load_tests.bench [accuracy|speed|scale|all]``; ``all`` by default."""
+"""All measurements under one command: ``python -m load_tests.bench [accuracy|speed|scale|live|all]``.
+
+``all``, the default, is the first three: ``live`` takes as long as people speak.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Annotated
 import typer
 
 from load_tests import accuracy as accuracy_program
+from load_tests import live as live_program
 from load_tests import scale as scale_program
 from load_tests import speed as speed_program
 from load_tests.options import (
@@ -36,6 +40,7 @@ app = typer.Typer(add_completion=False, help="Measure a running service beside t
 app.command("accuracy")(accuracy_program.accuracy)
 app.command("speed")(speed_program.speed)
 app.command("scale")(scale_program.scale)
+app.command("live")(live_program.live)
 
 DiarizationMinutesOption = Annotated[
     float | None,

@@ -27,9 +27,11 @@ from load_tests.options import (
 from load_tests.recordings import Recording, wheel_recordings
 from load_tests.report import Report, wide_console
 from load_tests.service import Service, ServiceUnreachable, running_service
+from serve_app.live.contracts import END_SILENCE_S
 
-# A voice agent's, the service's own, and the vendor's.
-_END_SILENCES_MS = (300, 500, 800)
+_END_SILENCE_MS = round(END_SILENCE_S * 1000)
+# The service's own, that of most services, and that of the vendor.
+_END_SILENCES_MS = (_END_SILENCE_MS, 500, 800)
 _WARM_UP_S = 12.0
 _WARM_UP_MINUTES = 5.0
 _HOW = (
@@ -57,7 +59,7 @@ def live(
     seconds: SecondsOption = 60.0,
     max_streams: StreamsOption = 50,
     minutes: MinutesOption = 60.0,
-    end_silence_ms: SilenceOption = 500,
+    end_silence_ms: SilenceOption = _END_SILENCE_MS,
     word_errors: WordErrorsOption = True,
 ) -> None:
     """Latency, number of streams, an hour's memory and word errors of the live socket. An hour and a half."""
