@@ -20,7 +20,7 @@ from load_tests.hardware import read_hardware
 from load_tests.options import DEFAULT_RESULTS, AudioOption, LimitOption, ResultsOption, limited, recordings_in
 from load_tests.recordings import Recording
 from load_tests.report import Cell, Column, Report, Table, wide_console
-from serve_app.live.contracts import AudioFormat
+from serve_app.live.contracts import END_SILENCE_S, AudioFormat
 from serve_app.live.endpointing import EndpointingSettings, UtteranceClosed
 from serve_app.live.front import PIECE_S, AudioFront
 from serve_app.live.speakers import SpeakerRegister
@@ -149,7 +149,7 @@ def live_speakers(
 
 
 def _utterances(samples: Samples, vad: SileroVad) -> list[tuple[int, int]]:
-    front = AudioFront(AudioFormat(), PIECE_S, StreamingVad(vad), EndpointingSettings())
+    front = AudioFront(AudioFormat(), PIECE_S, StreamingVad(vad), EndpointingSettings(end_silence_s=END_SILENCE_S))
     step = int(PIECE_S * SAMPLE_RATE_HZ)
     events = [event for start in range(0, len(samples), step) for event in front.listen(samples[start : start + step])]
     events += [*front.flush(), *front.finalize()]
