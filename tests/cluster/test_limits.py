@@ -26,7 +26,7 @@ def test_a_declared_length_over_the_limit_is_refused_unread(service: RunningServ
     assert target.port
     with socket.create_connection((target.hostname, target.port), timeout=30) as connection:
         connection.sendall(
-            b"POST /v1/listen HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=x\r\n"
+            b"POST /v1/listen HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\n"
             b"content-length: 999999999\r\n\r\n" + FORM_HEAD
         )
         head = connection.recv(4096)

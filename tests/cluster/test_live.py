@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import json
@@ -12,7 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soxr
+from openai import AsyncOpenAI
 from ray import serve
+from smallestai import SmallestAI
+from smallestai.environment import SmallestAIEnvironment
+from smallestai.waves.helpers import stream_speech_to_text
+from smallestai.waves.speech_to_text.types.close_stream import CloseStream
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -23,14 +30,20 @@ from tests.cluster.stand_in import APPLICATION, CAP, StandIn
 from tests.cluster.stand_in_graph import stand_in_app
 from tests.fakes.recordings import recording
 
-pytestmark = pytest.mark.cluster
+pytestmark = [
+    pytest.mark.cluster,
+    # smallestai looks for names of old versions of websockets.
+    pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning"),
+]
 
 LIVE = "/waves/v1/stt/live?model=pulse&language=en"
 STEP_BYTES = SAMPLE_RATE_HZ // 10 * 2
 
 
-def speech(seconds: float) -> bytes:
+def speech(seconds: float, rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
     samples = recording("two_cities")[: int(seconds * SAMPLE_RATE_HZ)]
+    if rate_hz != SAMPLE_RATE_HZ:
+        samples = soxr.resample(samples, SAMPLE_RATE_HZ, rate_hz)
     return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
 
 
@@ -50,8 +63,7 @@ def test_speech_becomes_partials_and_a_final(service: RunningService) -> None:
             audio = speech(8)
             for start in range(0, len(audio), STEP_BYTES):
                 await socket.send(audio[start : start + STEP_BYTES])
-                # Four times as fast as people speak.
-                await asyncio.sleep(0.025)
+                await asyncio.sleep(0.1)
             await socket.send(json.dumps({"type": "close_stream"}))
             said = [message async for message in messages_of(socket)]
         return said, socket.close_code
@@ -65,6 +77,67 @@ def test_speech_becomes_partials_and_a_final(service: RunningService) -> None:
     assert "best of times" in " ".join(message["transcript"] for message in finals)
     starts_s = [word["start"] for message in finals for word in message["words"]]
     assert starts_s == sorted(starts_s)
+
+
+def test_openais_sdk_hears_what_was_said_and_its_deltas_only_grow(service: RunningService) -> None:
+    async def conversation() -> tuple[str, str]:
+        async with (
+            AsyncOpenAI(api_key="any", websocket_base_url=f"{socket_url(service.url)}/v1") as client,
+            client.realtime.connect(extra_query={"intent": "transcription"}) as connection,
+        ):
+            await connection.session.update(
+                session={
+                    "type": "transcription",
+                    "audio": {
+                        "input": {"format": {"type": "audio/pcm", "rate": 24000}, "turn_detection": None},
+                    },
+                }
+            )
+            await connection.input_audio_buffer.append(audio=base64.b64encode(speech(6, 24_000)).decode())
+            await connection.input_audio_buffer.commit()
+            deltas = ""
+            async for event in connection:
+                if event.type == "conversation.item.input_audio_transcription.delta":
+                    deltas += event.delta or ""
+                if event.type == "conversation.item.input_audio_transcription.completed":
+                    return deltas, event.transcript
+                assert event.type != "error", event
+        raise AssertionError("the connection ended before the transcript came")
+
+    deltas, transcript = asyncio.run(conversation())
+    assert "best of times" in transcript
+    assert deltas == transcript
+
+
+def test_smallestais_helper_hears_what_was_said(service: RunningService) -> None:
+    url = service.url
+    environment = SmallestAIEnvironment(atoms=url, waves=url, waves_ws=socket_url(url), payment=url)
+    client = SmallestAI(environment=environment, api_key="any")
+    with stream_speech_to_text(client, language="en", sample_rate=SAMPLE_RATE_HZ) as socket:
+        audio = speech(6)
+        for start in range(0, len(audio), STEP_BYTES):
+            socket.send_audio_chunk_out(audio[start : start + STEP_BYTES])
+        socket.send_close_stream(CloseStream(type="close_stream"))
+        events = list(socket)
+    assert "best of times" in " ".join(event.transcript or "" for event in events if event.is_final)
+
+
+def test_sixtydbs_conversation(service: RunningService) -> None:
+    async def conversation() -> list[dict[str, Any]]:
+        async with connect(f"{socket_url(service.url)}/ws/stt?apiKey=any") as socket:
+            await socket.send(json.dumps({"type": "start", "languages": ["en"], "config": {"sample_rate": 16000}}))
+            audio = speech(6)
+            for start in range(0, len(audio), STEP_BYTES):
+                piece = base64.b64encode(audio[start : start + STEP_BYTES]).decode()
+                await socket.send(json.dumps({"type": "audio", "audio": piece}))
+            await socket.send(json.dumps({"type": "stop"}))
+            return [message async for message in messages_of(socket)]
+
+    said = asyncio.run(conversation())
+    finals = [message["text"] for message in said if message.get("type") == "transcription" and message["is_final"]]
+    assert "best of times" in " ".join(finals)
+    assert said[-1]["type"] == "session_stopped"
+    assert said[-1]["billing_summary"]["total_duration_seconds"] == pytest.approx(6, abs=0.2)
 
 
 def test_sockets_and_requests_share_a_users_cap_and_a_client_that_vanishes_gives_it_back(stand_in: StandIn) -> None:

@@ -418,7 +418,7 @@ async def test_a_message_that_is_too_large(edge: Edge) -> None:
 
 
 async def test_the_clients_name_for_a_session_is_in_the_log(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "ray.serve"):
         answers = await said(edge, CLOSE, external_session_id="call-17")
     assert f"{answers[-1]['session_id']} is its client's call-17" in caplog.text
 
