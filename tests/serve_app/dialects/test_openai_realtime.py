@@ -99,7 +99,7 @@ async def test_an_utterance_with_turn_detection(edge: Edge, socket: AsgiSocket) 
                     "type": "server_vad",
                     "threshold": 0.5,
                     "prefix_padding_ms": 300,
-                    "silence_duration_ms": 320,
+                    "silence_duration_ms": 448,
                 },
             }
         },
@@ -138,7 +138,7 @@ async def test_an_utterance_with_turn_detection(edge: Edge, socket: AsgiSocket) 
     assert session.audio == SECOND
     assert session.options.request_id == session_id
     assert session.options.audio == AudioFormat(Encoding.PCM_S16, 24_000)
-    assert (session.options.endpointing, session.options.end_silence_s) == (True, 0.32)
+    assert (session.options.endpointing, session.options.end_silence_s) == (True, 0.448)
     assert edge.access.dialects == ["openai"]
 
 
