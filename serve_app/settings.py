@@ -186,7 +186,9 @@ class LiveSettings(_Section):
     max_session_s: float = Field(3600.0, gt=0, description="The longest session.")
     idle_timeout_s: float = Field(60.0, gt=0, description="Without a message for so long a session ends.")
     max_queued_s: float = Field(30.0, gt=0, description="Audio of one session that may wait for its words.")
-    partial_interval_s: float = Field(0.5, gt=0, description="The shortest time between two partial texts.")
+    partial_interval_s: float = Field(
+        0.8, gt=0, description="The shortest time between two partial texts; they are most of live work."
+    )
     utterance_timeout_s: float = Field(20.0, gt=0, description="Time in which an utterance must be recognised.")
 
 

@@ -107,7 +107,7 @@ async def test_a_session_from_its_handshake_to_its_bill(edge: Edge, socket: Asgi
                 "encoding": "linear",
                 "sample_rate": 16000,
                 "utterance_end_ms": 500,
-                "interim_results_frequency": 500,
+                "interim_results_frequency": 800,
                 "diarize": False,
             },
             "warnings": [],
@@ -190,8 +190,8 @@ async def test_partial_texts_can_be_left_out(edge: Edge, socket: AsgiSocket) -> 
 async def test_partial_texts_do_not_come_faster_than_the_service_gives_them(edge: Edge, socket: AsgiSocket) -> None:
     socket.say({"type": "start", "config": {"interim_results_frequency": 300}})
     started = await socket.read_until("session_started")
-    assert started["config"]["interim_results_frequency"] == 500
-    assert edge.live.sessions[0].options.partial_interval_s == 0.5
+    assert started["config"]["interim_results_frequency"] == 800
+    assert edge.live.sessions[0].options.partial_interval_s == 0.8
 
 
 @pytest.mark.parametrize(
