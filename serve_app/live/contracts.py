@@ -27,9 +27,9 @@ class Encoding(StrEnum):
 END_SILENCE_S = 0.448
 """The silence that ends an utterance where the client names none: fourteen windows of the VAD.
 
-The vendors' defaults are 0.5 and 0.8 s. A final comes some 0.03 s later, and is to come half a second after speech ends;
-but each end in the middle of a sentence costs words: of read English 14.6 % are wrong with 0.35 s, 12.6 % with 0.5 s, and
-11.2 % in the same clips as files (docs/benchmarks.md).
+The vendors' defaults are 0.5 and 0.8 s. A final comes some 0.03 s later, and is to come half a second after speech
+ends; but each end in the middle of a sentence costs words: of read English 14.6 % are wrong with 0.35 s, 12.6 % with
+0.5 s, and 11.2 % in the same clips as files (docs/benchmarks.md).
 """
 
 
