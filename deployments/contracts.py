@@ -215,11 +215,13 @@ class RecognitionTask:
     """How a request's spans are to be recognised.
 
     ``live`` is served before files; of what is live, ``partial`` comes last: it will be overtaken by newer text anyway.
+    ``hints`` are names and terms that may occur, the most important first, for engines that can be biased.
     """
 
     timeout_s: float
     live: bool = False
     partial: bool = False
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import yaml
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount, SpeakerTurn, SpeechMap, TimeSpan, Waveform
 from deployments.diarization.engine import SharedTrunkDiarizer
+from deployments.recognition.engine import SpeechWindow
 from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
 from deployments.recognition.windows import WindowSettings, plan_windows
 from deployments.speech_gate.gate import GateSettings, SpeechGateEngine
@@ -38,13 +39,17 @@ class Recogniser:
         recognition = settings.recognition
         options = RecognitionEngineOptions(beams=recognition.beams, threads=recognition.threads)
         self._engine = load_recognition_engine(recognition.engine, options)
+        (self._language,) = self._engine.capabilities.languages
         self._batch_items = recognition.max_batch_items
         self.windows = WindowSettings(longest_s=recognition.resolved_window_s())
 
     def transcribe(self, samples: Samples, regions: tuple[TimeSpan, ...], windows: WindowSettings | None = None) -> str:
         """The words in order, in batches of the profile's size."""
         planned = plan_windows(samples, regions, windows or self.windows)
-        cut = [samples[int(w.start_s * SAMPLE_RATE_HZ) : int(w.end_s * SAMPLE_RATE_HZ)] for w in planned]
+        cut = [
+            SpeechWindow(samples[int(w.start_s * SAMPLE_RATE_HZ) : int(w.end_s * SAMPLE_RATE_HZ)], self._language)
+            for w in planned
+        ]
         batches = (cut[first : first + self._batch_items] for first in range(0, len(cut), self._batch_items))
         hypotheses = [hypothesis for batch in batches for hypothesis in self._engine.transcribe(batch)]
         return " ".join(word.text for hypothesis in hypotheses for word in hypothesis.words)

@@ -19,7 +19,7 @@ from deployments.contracts import (
     Waveform,
 )
 from deployments.recognition.batcher import Batcher, BatcherLoad, BatchLimits, Priority
-from deployments.recognition.engine import Hypothesis
+from deployments.recognition.engine import Hypothesis, RecognitionCapabilities, SpeechWindow
 from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
 from deployments.recognition.windows import WindowSettings, plan_windows
 
@@ -40,8 +40,8 @@ class Recognizer:
     def __init__(self, config: RecognizerConfig) -> None:
         self._windows = config.windows
         self._engine = load_recognition_engine(config.engine, config.options)
-        self._engine.transcribe([_WARM_UP])
-        self._batcher: Batcher[Samples, Hypothesis] = Batcher(self._engine.transcribe, config.limits)
+        self._engine.transcribe([_warm_up(self._engine.capabilities)])
+        self._batcher: Batcher[SpeechWindow, Hypothesis] = Batcher(self._engine.transcribe, config.limits)
 
     async def recognize(
         self, waveform: Waveform, spans: tuple[LanguageSpan, ...], task: RecognitionTask
@@ -57,7 +57,13 @@ class Recognizer:
             for language, run in groupby(spans, key=lambda span: span.language)
             for window in plan_windows(waveform.samples, [span.span for span in run], self._windows)
         ]
-        cut = [(_slice(waveform.samples, window), window.duration_s) for window, _ in windows]
+        cut = [
+            (
+                SpeechWindow(_slice(waveform.samples, window), language, task.hints, is_draft=task.partial),
+                window.duration_s,
+            )
+            for window, language in windows
+        ]
         hypotheses = await self._batcher.submit(cut, timeout_s=task.timeout_s, priority=_priority(task))
         return tuple(
             _recognized(window, language, hypothesis)
@@ -79,7 +85,8 @@ def _priority(task: RecognitionTask) -> Priority:
     return Priority.LIVE_PARTIAL if task.partial else Priority.LIVE
 
 
-_WARM_UP: Samples = np.zeros(SAMPLE_RATE_HZ, np.float32)
+def _warm_up(capabilities: RecognitionCapabilities) -> SpeechWindow:
+    return SpeechWindow(np.zeros(SAMPLE_RATE_HZ, np.float32), min(capabilities.languages))
 
 
 def _slice(samples: Samples, span: TimeSpan) -> Samples:

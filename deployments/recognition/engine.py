@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from deployments.contracts import Samples, Word
+from deployments.contracts import SAMPLE_RATE_HZ, Samples, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class RecognitionCapabilities:
         best_window_s: the length up to which longer windows make fewer errors.
         word_times: words carry times.
         confidences: words carry probabilities.
+        biasing: SpeechWindow.hints make the words in them likelier.
     """
 
     languages: frozenset[str]
@@ -26,6 +27,29 @@ class RecognitionCapabilities:
     best_window_s: float
     word_times: bool
     confidences: bool
+    biasing: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechWindow:
+    """What is recognised at once: speech in one language.
+
+    Attributes:
+        samples: at most the engine's longest_window_s.
+        language: ISO 639-1, one of the engine's.
+        hints: names and terms that may occur, the most important first; empty for an engine without biasing.
+        is_draft: the text will be replaced by a better one within a second or so: speed before accuracy.
+    """
+
+    samples: Samples
+    language: str
+    hints: tuple[str, ...] = ()
+    is_draft: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the audio."""
+        return len(self.samples) / SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +72,6 @@ class RecognitionEngine(Protocol):
 
     capabilities: RecognitionCapabilities
 
-    def transcribe(self, windows: Sequence[Samples]) -> list[Hypothesis]:
+    def transcribe(self, windows: Sequence[SpeechWindow]) -> list[Hypothesis]:
         """One hypothesis for each window, in order; the windows form one batch."""
         ...

@@ -8,6 +8,7 @@ import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, TimeSpan, Word
+from deployments.recognition.engine import SpeechWindow
 from deployments.recognition.moonshine.engine import MoonshineEngine, MoonshineSettings
 from deployments.recognition.moonshine.tokenizer import Tokenizer
 from deployments.recognition.moonshine.weights import model_folder
@@ -35,10 +36,14 @@ def cut(speech: Samples, start_s: float, end_s: float) -> Samples:
     return speech[int(start_s * SAMPLE_RATE_HZ) : int(end_s * SAMPLE_RATE_HZ)]
 
 
+def english(samples: Samples, *, is_draft: bool = False) -> SpeechWindow:
+    return SpeechWindow(samples, "en", is_draft=is_draft)
+
+
 def test_the_opening_of_two_cities_is_heard(engine: MoonshineEngine, speech: Samples) -> None:
     whole = TimeSpan(0.0, len(speech) / SAMPLE_RATE_HZ)
     windows = plan_windows(speech, [whole], WindowSettings(longest_s=20.0))
-    hypotheses = engine.transcribe([cut(speech, window.start_s, window.end_s) for window in windows])
+    hypotheses = engine.transcribe([english(cut(speech, window.start_s, window.end_s)) for window in windows])
     normalise = EnglishTextNormalizer()
     heard = normalise(" ".join(text(hypothesis.words) for hypothesis in hypotheses)).split()
     truth = normalise(TWO_CITIES).split()
@@ -46,7 +51,7 @@ def test_the_opening_of_two_cities_is_heard(engine: MoonshineEngine, speech: Sam
 
 
 def test_a_neighbour_in_the_batch_changes_nothing(engine: MoonshineEngine, speech: Samples) -> None:
-    windows = [cut(speech, at, at + length) for at, length in ((0, 5), (5, 9), (14, 3), (17, 12), (29, 6))]
+    windows = [english(cut(speech, at, at + length)) for at, length in ((0, 5), (5, 9), (14, 3), (17, 12), (29, 6))]
     together = engine.transcribe(windows)
     alone = [engine.transcribe([window])[0] for window in windows]
     assert [text(hypothesis.words) for hypothesis in together] == [text(hypothesis.words) for hypothesis in alone]
@@ -55,7 +60,7 @@ def test_a_neighbour_in_the_batch_changes_nothing(engine: MoonshineEngine, speec
 
 
 def test_words_lie_in_order_within_the_window(engine: MoonshineEngine, speech: Samples) -> None:
-    (hypothesis,) = engine.transcribe([cut(speech, 0, 10)])
+    (hypothesis,) = engine.transcribe([english(cut(speech, 0, 10))])
     assert len(hypothesis.words) > 15
     at_s = 0.0
     for word in hypothesis.words:
@@ -68,27 +73,36 @@ def test_word_times_move_with_the_audio(engine: MoonshineEngine, speech: Samples
     shift_s = 1.0
     plain = cut(speech, 0, 6)
     shifted = np.concatenate([np.zeros(int(shift_s * SAMPLE_RATE_HZ), np.float32), plain])
-    first, second = (engine.transcribe([window])[0].words for window in (plain, shifted))
+    first, second = (engine.transcribe([english(window)])[0].words for window in (plain, shifted))
     assert [word.text for word in first] == [word.text for word in second]
     moved = np.array([after.start_s - before.start_s for before, after in zip(first, second, strict=True)])
     assert np.median(moved) == pytest.approx(shift_s, abs=0.05)
 
 
 def test_greedy_search_is_one_beam(speech: Samples) -> None:
-    (hypothesis,) = MoonshineEngine(MoonshineSettings(beams=1)).transcribe([cut(speech, 0, 6)])
+    (hypothesis,) = MoonshineEngine(MoonshineSettings(beams=1)).transcribe([english(cut(speech, 0, 6))])
     assert "best of times" in text(hypothesis.words)
+
+
+def test_a_draft_is_searched_greedily_beside_a_final(engine: MoonshineEngine, speech: Samples) -> None:
+    samples = cut(speech, 14, 26)
+    draft, final = engine.transcribe([english(samples, is_draft=True), english(samples)])
+    (greedy,) = MoonshineEngine(MoonshineSettings(beams=1)).transcribe([english(samples)])
+    (searched,) = engine.transcribe([english(samples)])
+    assert (text(draft.words), text(final.words)) == (text(greedy.words), text(searched.words))
+    assert draft.mean_log_probability == pytest.approx(greedy.mean_log_probability, abs=1e-3)
 
 
 @pytest.mark.parametrize("samples", [0, 10, 900, 1600])
 def test_a_window_too_short_for_a_word_is_no_error(engine: MoonshineEngine, samples: int) -> None:
-    (hypothesis,) = engine.transcribe([np.zeros(samples, np.float32)])
+    (hypothesis,) = engine.transcribe([english(np.zeros(samples, np.float32))])
     assert len(hypothesis.words) <= 2
 
 
 def test_a_loop_of_the_model_is_not_passed_on(engine: MoonshineEngine) -> None:
     """The same second over and over drives the model into a loop."""
     second = cut(recording("two_cities"), 1.0, 2.0)
-    (hypothesis,) = engine.transcribe([np.tile(second, 25)])
+    (hypothesis,) = engine.transcribe([english(np.tile(second, 25))])
     folded = [word.text.strip(".,").casefold() for word in hypothesis.words]
     assert not any(
         folded[at : at + period] == folded[at + period : at + 2 * period] == folded[at + 2 * period : at + 3 * period]
