@@ -6,6 +6,7 @@ stage is a read-only view of shared memory: copy before writing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -27,6 +28,8 @@ class WarningCode(StrEnum):
     AUDIO_TRUNCATED = "audio_truncated"
     DEGENERATE_OUTPUT_DROPPED = "degenerate_output_dropped"
     LLM_REFINEMENT_NOT_IN_PLAN = "llm_refinement_not_in_plan"
+    LLM_REFINEMENT_REJECTED = "llm_refinement_rejected"
+    LLM_REFINEMENT_UNAVAILABLE = "llm_refinement_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,19 @@ class VocabularyTerm:
 
     text: str
     weight: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementContext:
+    """What a caller tells about a recording, for a language model that polishes its text.
+
+    ``general`` are facts by name ("domain", "healthcare"), ``text`` is a paragraph, ``terms`` are names and terms that
+    may be said.
+    """
+
+    general: tuple[tuple[str, str], ...] = ()
+    text: str = ""
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +213,7 @@ class TranscriptionRequest:
     """Everything a dialect can ask of the pipeline today.
 
     Language None means: find out, among ``candidates`` where there are any. ``max_duration_s`` is a dialect's own
-    limit, where it is lower than the service's.
+    limit, where it is lower than the service's. With a ``context`` a language model polishes the text.
     """
 
     request_id: str
@@ -208,6 +224,7 @@ class TranscriptionRequest:
     speaker_count: SpeakerCount = field(default_factory=SpeakerCount)
     vocabulary: tuple[VocabularyTerm, ...] = ()
     max_duration_s: float | None = None
+    context: RefinementContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +243,25 @@ class RecognitionTask:
 
 @dataclass(frozen=True, slots=True)
 class RefinementTask:
-    """What refinement may do to the text."""
+    """What refinement may do to the text.
+
+    Without a ``context`` no language model sees it. With one, the model has ``polish_timeout_s`` or its own limit,
+    whichever is less.
+    """
 
     punctuate: bool = True
     vocabulary: tuple[VocabularyTerm, ...] = ()
+    context: RefinementContext | None = None
+    polish_timeout_s: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """What refinement made of segments. ``polished``: a language model has seen them, and its answer was of use."""
+
+    segments: tuple[Segment, ...]
+    warnings: tuple[TranscriptionWarning, ...] = ()
+    polished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

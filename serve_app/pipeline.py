@@ -19,6 +19,7 @@ from deployments.contracts import (
     LanguageSpan,
     RecognitionTask,
     RecognizedSpan,
+    Refined,
     RefinementTask,
     Segment,
     SpeakerTurn,
@@ -34,6 +35,9 @@ from serve_app.capabilities import possible_languages
 from serve_app.settings import Settings
 
 Result = TypeVar("Result")
+
+# A language model may have so much of the time that is left: the text as it is, is worth more than none.
+_POLISH_SHARE = 0.5
 
 SegmentSink = Callable[[tuple[Segment, ...]], Awaitable[None]]
 """Takes the next finished segments of a transcript."""
@@ -91,23 +95,28 @@ class Pipeline:
         groups = _groups(labelled, recognition.group_s if on_segments is None else recognition.stream_group_s)
         heard: list[RecognizedSpan] = []
         segments: list[Segment] = []
+        warnings: list[TranscriptionWarning] = list(opened.speech.warnings)
         turns = asyncio.ensure_future(self._turns(request, opened, deadline))
 
         async def recognize() -> None:
             async with contextlib.aclosing(self._recognized(groups, opened, deadline)) as done:
                 async for spans in done:
                     heard.extend(spans)
+                    warnings.extend(warning for span in spans for warning in span.warnings)
                     if on_segments is not None:
-                        refined = await self._refined(request, segments_of(spans, await turns), deadline)
-                        finished = _numbered(refined, groups)
-                        segments.extend(finished)
-                        await on_segments(finished)
+                        await on_segments(await refine(spans))
+
+        async def refine(spans: Sequence[RecognizedSpan]) -> tuple[Segment, ...]:
+            refined = await self._refined(request, segments_of(spans, await turns), deadline)
+            finished = _numbered(refined.segments, groups)
+            segments.extend(finished)
+            warnings.extend(refined.warnings)
+            return finished
 
         await _together(turns, recognize())
         if on_segments is None:
-            refined = await self._refined(request, segments_of(heard, await turns), deadline)
-            segments.extend(_numbered(refined, groups))
-        return _transcript(request, opened.speech, heard, await turns, tuple(segments), detection)
+            await refine(heard)
+        return _transcript(request, opened.speech, heard, await turns, tuple(segments), detection, warnings)
 
     async def _open(self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8], deadline: Deadline) -> _Opened:
         """Decode and gate in one step: the waveform does not pass through here, so the gate sees its loss."""
@@ -171,13 +180,16 @@ class Pipeline:
 
     async def _refined(
         self, request: TranscriptionRequest, segments: tuple[Segment, ...], deadline: Deadline
-    ) -> tuple[Segment, ...]:
+    ) -> Refined:
         if not segments:
-            return ()
-        task = RefinementTask(punctuate=request.punctuate, vocabulary=request.vocabulary)
-        refined: tuple[Segment, ...] = await retried(
-            lambda: call(self._stages.refiner.refine, segments, task, deadline=deadline)
+            return Refined(())
+        task = RefinementTask(
+            punctuate=request.punctuate,
+            vocabulary=request.vocabulary,
+            context=request.context,
+            polish_timeout_s=deadline.remaining_s() * _POLISH_SHARE,
         )
+        refined: Refined = await retried(lambda: call(self._stages.refiner.refine, segments, task, deadline=deadline))
         return refined
 
 
@@ -248,6 +260,7 @@ def _transcript(
     turns: tuple[SpeakerTurn, ...],
     segments: tuple[Segment, ...],
     detection: LanguageDetection,
+    warnings: Sequence[TranscriptionWarning],
 ) -> Transcript:
     return Transcript(
         request_id=request.request_id,
@@ -257,7 +270,7 @@ def _transcript(
         segments=segments,
         turns=turns,
         snr_db=speech.snr_db,
-        warnings=_distinct([*speech.warnings, *(warning for span in spans for warning in span.warnings)]),
+        warnings=tuple(dict.fromkeys(warnings)),
         usage=Usage(billable_s=speech.duration_s),
         detection=detection,
     )
@@ -268,7 +281,3 @@ def _main_language(spans: Sequence[RecognizedSpan]) -> str | None:
     for span in spans:
         seconds[span.language] = seconds.get(span.language, 0.0) + span.span.duration_s
     return max(seconds, key=lambda language: seconds[language]) if seconds else None
-
-
-def _distinct(warnings: Sequence[TranscriptionWarning]) -> tuple[TranscriptionWarning, ...]:
-    return tuple(dict.fromkeys(warnings))

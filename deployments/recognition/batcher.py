@@ -3,8 +3,9 @@
 Work-conserving: a free slot takes what is waiting at once, so that batches grow by themselves while all slots are busy
 and an idle service adds no wait. Within a priority, requests share the engine fairly by start-time fair queueing
 (Goyal, Vin & Cheng 1996): a request is served in proportion to what it has already received, so that a two-hour file
-does not starve a five-second one. Live work does not wait for files: a batch of those takes seconds on a CPU and cannot
-be stopped, so live batches have slots of their own beside it, and hold no files. All methods belong to one event loop.
+does not starve a five-second one. A batch that runs cannot be stopped, and one of files takes seconds on a CPU, one of
+partial texts a third of one; so that no final waits for either, each priority has slots and batches of its own. All
+methods belong to one event loop.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class BatchLimits:
     """How much goes together.
 
     Attributes:
-        slots: batches that run at once; beside batches of files, as many of live work.
+        slots: batches of one priority that run at once; of partial texts half as many, in larger batches.
         max_items: in a batch.
         max_padded_s: a batch costs its longest item times its items; no batch of several items costs more.
         max_stretch: an item joins a batch only if the longest is at most this many times as long.
@@ -51,6 +52,10 @@ class BatchLimits:
     max_padded_s: float = 240.0
     max_stretch: float = 2.0
     max_queued_s: float = 4 * 3600.0
+
+    def slots_of(self, priority: Priority) -> int:
+        """Batches of a priority that run at once."""
+        return max(1, self.slots // 2) if priority is Priority.LIVE_PARTIAL else self.slots
 
 
 @dataclass(slots=True)
@@ -71,12 +76,8 @@ class _Flow(Generic[Payload, Result]):
     items: deque[_Item[Payload, Result]] = field(default_factory=deque)
 
     @property
-    def is_live(self) -> bool:
-        return self.priority < Priority.FILE
-
-    @property
-    def rank(self) -> tuple[int, float, int]:
-        return (self.priority, self.start_tag, self.order)
+    def rank(self) -> tuple[float, int]:
+        return (self.start_tag, self.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,10 @@ class Batcher(Generic[Payload, Result]):
     def __init__(self, run: Callable[[Sequence[Payload]], Sequence[Result]], limits: BatchLimits) -> None:
         self._run = run
         self._limits = limits
-        self._threads = ThreadPoolExecutor(2 * limits.slots, thread_name_prefix="batch")
+        threads = sum(limits.slots_of(priority) for priority in Priority)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="batch")
         self._flows: list[_Flow[Payload, Result]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._live_tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[Priority, set[asyncio.Task[None]]] = {priority: set() for priority in Priority}
         self._orders = itertools.count()
         self._virtual_time = 0.0
         self._queued_s = 0.0
@@ -117,7 +118,7 @@ class Batcher(Generic[Payload, Result]):
         return BatcherLoad(
             queued_items=sum(len(flow.items) for flow in self._flows),
             queued_s=self._queued_s,
-            running_batches=len(self._tasks),
+            running_batches=sum(map(len, self._running.values())),
             batches=self._batches,
             batched_items=self._batched_items,
         )
@@ -161,8 +162,8 @@ class Batcher(Generic[Payload, Result]):
             for item in flow.items:
                 item.future.cancel()
         self._flows.clear()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if running := set().union(*self._running.values()):
+            await asyncio.wait(running)
         self._threads.shutdown()
 
     def _forget(self, flow: _Flow[Payload, Result]) -> None:
@@ -174,37 +175,36 @@ class Batcher(Generic[Payload, Result]):
     def _dispatch(self) -> None:
         """Give every free slot a batch."""
         self._drop_stale()
-        for is_live, running in ((True, self._live_tasks), (False, self._tasks)):
-            while len(running) < self._limits.slots:
-                batch = self._next_batch(is_live, self._limits.slots - len(running))
+        for priority, running in self._running.items():
+            while free_slots := self._limits.slots_of(priority) - len(running):
+                batch = self._next_batch(priority, free_slots)
                 if not batch:
                     break
-                self._start(batch, is_live)
+                self._start(batch, priority)
 
-    def _start(self, batch: list[_Item[Payload, Result]], is_live: bool) -> None:
+    def _start(self, batch: list[_Item[Payload, Result]], priority: Priority) -> None:
         self._batches += 1
         self._batched_items += len(batch)
         # In a context of its own: a batch serves many requests and must not be cancelled with one of them.
         task = asyncio.create_task(self._run_batch(batch), context=contextvars.Context())
-        self._tasks.add(task)
-        if is_live:
-            self._live_tasks.add(task)
-        task.add_done_callback(self._slot_freed)
+        running = self._running[priority]
+        running.add(task)
 
-    def _slot_freed(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._live_tasks.discard(task)
-        self._dispatch()
+        def free_slot(_: asyncio.Task[None]) -> None:
+            running.discard(task)
+            self._dispatch()
 
-    def _next_batch(self, is_live: bool, free_slots: int) -> list[_Item[Payload, Result]]:
-        """The fairest next item of a kind, and others of similar length in fair order."""
-        waiting = sum(len(flow.items) for flow in self._flows if flow.is_live == is_live)
+        task.add_done_callback(free_slot)
+
+    def _next_batch(self, priority: Priority, free_slots: int) -> list[_Item[Payload, Result]]:
+        """The fairest next item of a priority, and others of similar length in fair order."""
+        waiting = sum(len(flow.items) for flow in self._flows if flow.priority is priority)
         # Leave the other free slots something to do: on a CPU two small batches beat one large one.
         most = min(self._limits.max_items, math.ceil(waiting / free_slots))
         batch: list[_Item[Payload, Result]] = []
         shut: set[int] = set()  # flows whose next item does not fit this batch
         while len(batch) < most:
-            open_flows = [flow for flow in self._flows if flow.is_live == is_live and flow.order not in shut]
+            open_flows = [flow for flow in self._flows if flow.priority is priority and flow.order not in shut]
             if not open_flows:
                 break
             flow = min(open_flows, key=lambda candidate: candidate.rank)

@@ -11,8 +11,8 @@ from deployments.contracts import (
     LanguageSpan,
     RecognitionTask,
     RecognizedSpan,
+    Refined,
     RefinementTask,
-    Segment,
     TimeSpan,
     VocabularyTerm,
     WarningCode,
@@ -75,10 +75,8 @@ class StageHearing:
         )
         segments = segments_of([span for span in spans if not _is_degenerate(span)], ())
         if segments:
-            refined: tuple[Segment, ...] = await call(
-                self._stages.refiner.refine, segments, self._refinement, deadline=deadline
-            )
-            segments = refined
+            refined: Refined = await call(self._stages.refiner.refine, segments, self._refinement, deadline=deadline)
+            segments = refined.segments
         words = [word for segment in segments for word in segment.words]
         return Heard(_in_stream(words, excerpt), labelled[0].language)
 

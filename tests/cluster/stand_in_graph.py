@@ -12,6 +12,7 @@ from deployments.contracts import (
     LanguageSpan,
     RecognitionTask,
     RecognizedSpan,
+    Refined,
     RefinementTask,
     Segment,
     SpeechMap,
@@ -54,8 +55,8 @@ class StandInStages:
     ) -> tuple[RecognizedSpan, ...]:
         return tuple(RecognizedSpan(each.span, each.language, (Word("hello", 1.0, 1.5, 0.9),)) for each in spans)
 
-    async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> tuple[Segment, ...]:
-        return segments
+    async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
+        return Refined(segments)
 
     async def most_inside(self) -> int:
         """The most requests that were inside at once, since the last time this was asked."""

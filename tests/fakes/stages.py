@@ -13,6 +13,7 @@ from deployments.contracts import (
     LanguageSpan,
     RecognitionTask,
     RecognizedSpan,
+    Refined,
     RefinementTask,
     Segment,
     SpeakerCount,
@@ -118,8 +119,8 @@ class FakeGraph:
     async def _voiceprint(self, waveform: Waveform) -> Voiceprint:
         return Voiceprint(np.eye(1, 256, dtype=np.float32)[0], waveform.duration_s)
 
-    async def _refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> tuple[Segment, ...]:
-        return segments
+    async def _refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
+        return Refined(segments)
 
 
 def _words(span: TimeSpan) -> tuple[Word, ...]:

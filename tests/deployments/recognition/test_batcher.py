@@ -107,16 +107,21 @@ async def test_live_work_does_not_wait_for_a_batch_of_files_nor_share_one() -> N
     await batcher.close()
 
 
-async def test_partial_texts_wait_for_finals() -> None:
+async def test_a_final_does_not_wait_for_partial_texts_nor_share_a_batch_with_them() -> None:
     engine = Engine(held=True)
-    batcher: Batcher[str, str] = Batcher(engine, BatchLimits(max_items=1))
+    batcher: Batcher[str, str] = Batcher(engine, BatchLimits(slots=2))
     work = []
-    for name, priority in (("first", Priority.LIVE), ("partial", Priority.LIVE_PARTIAL), ("final", Priority.LIVE)):
-        work.append(asyncio.create_task(batcher.submit([(name, 1.0)], timeout_s=100, priority=priority)))
+    for name in ("partial", "next", "after"):
+        partial = batcher.submit([(name, 1.0)], timeout_s=100, priority=Priority.LIVE_PARTIAL)
+        work.append(asyncio.create_task(partial))
         await settled()
-    engine.gate.release(3)
+    assert engine.batches == [["partial"]], "partial texts have half of the slots"
+    work.append(asyncio.create_task(batcher.submit([("final", 1.0)], timeout_s=100, priority=Priority.LIVE)))
+    await settled()
+    assert engine.batches == [["partial"], ["final"]]
+    engine.gate.release(4)
     await asyncio.gather(*work)
-    assert engine.batches == [["first"], ["final"], ["partial"]]
+    assert engine.batches == [["partial"], ["final"], ["next", "after"]]
     await batcher.close()
 
 

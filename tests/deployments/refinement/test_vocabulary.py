@@ -177,8 +177,8 @@ def test_cancelled_work_stops() -> None:
 
 async def test_the_refiner_boosts_and_puts_a_capital_where_a_sentence_begins() -> None:
     task = RefinementTask(vocabulary=vocabulary("Kubernetes", "metformin"))
-    (after,) = await Refiner().refine((segment("met forming helps. so does cooper netties"),), task)
-    assert after.text == "Metformin helps. So does Kubernetes."
+    refined = await Refiner().refine((segment("met forming helps. so does cooper netties"),), task)
+    assert refined.segments[0].text == "Metformin helps. So does Kubernetes."
 
 
 HEARD = st.sampled_from(

@@ -12,6 +12,7 @@ from deployments.contracts import (
     LanguageSpan,
     RecognitionTask,
     RecognizedSpan,
+    Refined,
     RefinementTask,
     Segment,
     TimeSpan,
@@ -47,12 +48,13 @@ def recognizing(answer: Callable[..., Awaitable[Any]]) -> FakeGraph:
 def test_words_are_placed_in_the_stream_and_refined() -> None:
     graph = FakeGraph()
 
-    async def shout(segments: tuple[Segment, ...], task: RefinementTask) -> tuple[Segment, ...]:
+    async def shout(segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
         assert task == RefinementTask(True, TASK.vocabulary)
-        return tuple(
+        shouted = (
             replace(segment, words=tuple(replace(word, text=word.text.upper()) for word in segment.words))
             for segment in segments
         )
+        return Refined(tuple(shouted))
 
     graph.refiner = FakeStage(refine=shout)
     heard = hear(graph)
