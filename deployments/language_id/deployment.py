@@ -2,43 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from deployments.contracts import LanguageSpan, TimeSpan, Waveform
-from deployments.errors import EngineUnavailable
-from deployments.language_id.engine import LanguageEngine
+from deployments.errors import UnsupportedParameter
+from deployments.language_id.engines import LanguageEngineOptions, load_language_engine
 from deployments.language_id.identifier import Identifier
-from deployments.language_id.single_language import SingleLanguage
 from deployments.language_id.smoothing import SmoothingSettings
+from deployments.language_id.stretches import StretchSettings
 from deployments.offload import EngineThreads
+from deployments.torch_runtime import TorchSettings
 
-_ENGINES: Mapping[str, Callable[[frozenset[str]], LanguageEngine]] = {"single-language": SingleLanguage}
+# Engines let one call at a time compute; what another prepares meanwhile, and that it gets its turn between the
+# batches of a long recording, needs a thread for each.
+_CALLS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageIdentifierConfig:
-    """What a LanguageIdentifier replica is made of; languages are those of the recogniser."""
+    """What a LanguageIdentifier replica is made of; languages are those of the recogniser.
+
+    See LanguageEngineOptions for folder, torch and batch_clips, which engines without weights have no use for.
+    """
 
     engine: str
     languages: frozenset[str]
     smoothing: SmoothingSettings
+    folder: Path | None = None
+    torch: TorchSettings = field(default_factory=TorchSettings)
+    batch_clips: int = 16
+    stretches: StretchSettings = field(default_factory=StretchSettings)
 
 
 class LanguageIdentifier:
     """Labels speech regions with their language."""
 
     def __init__(self, config: LanguageIdentifierConfig) -> None:
-        if config.engine not in _ENGINES:
-            raise EngineUnavailable(f"No language engine is called {config.engine!r}; there are: {', '.join(_ENGINES)}")
-        self._identifier = Identifier(_ENGINES[config.engine](config.languages), config.smoothing)
-        self._threads = EngineThreads(1)
+        options = LanguageEngineOptions(config.languages, config.folder, config.torch, config.batch_clips)
+        engine = load_language_engine(config.engine, options)
+        self._languages = engine.languages & config.languages
+        self._identifier = Identifier(engine, config.smoothing, config.stretches)
+        self._threads = EngineThreads(_CALLS_AT_ONCE)
 
     async def identify(
-        self, waveform: Waveform, regions: tuple[TimeSpan, ...], candidates: tuple[str, ...]
+        self,
+        waveform: Waveform,
+        regions: tuple[TimeSpan, ...],
+        candidates: tuple[str, ...],
+        before: LanguageSpan | None = None,
     ) -> tuple[LanguageSpan, ...]:
-        """See Identifier.identify; without candidates the choice is among all that the engine knows."""
-        narrowed = frozenset(candidates) or None
+        """See Identifier.identify; without candidates the choice is among all that the recogniser knows, too.
+
+        Raises:
+            UnsupportedParameter: the engine knows none of the candidates.
+        """
+        narrowed = self._languages & frozenset(candidates) if candidates else self._languages
+        if not narrowed:
+            known = tuple(sorted(self._languages))
+            raise UnsupportedParameter(
+                "languages", f"can only be told apart if they are among {', '.join(known)}", known
+            )
         return await self._threads.run(
-            lambda should_stop: self._identifier.identify(waveform.samples, regions, should_stop, narrowed)
+            lambda should_stop: self._identifier.identify(waveform.samples, regions, should_stop, narrowed, before)
         )

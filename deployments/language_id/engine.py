@@ -15,7 +15,11 @@ from deployments.stopping import StopSignal
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LanguageEvidence:
-    """How likely each region is each language: ``log_probabilities`` is [regions, languages], rows sum to one."""
+    """How likely each region is each language.
+
+    ``log_probabilities`` is [regions, languages]: the natural logarithm, and the probabilities of a row sum to one. For
+    the same candidates, ``languages`` are the same in every answer.
+    """
 
     languages: tuple[str, ...]
     log_probabilities: npt.NDArray[np.float64]
@@ -34,6 +38,8 @@ class LanguageEngine(Protocol):
         should_stop: StopSignal,
     ) -> LanguageEvidence:
         """Evidence for each region, restricted to candidates (a subset of languages, not empty).
+
+        Several threads may call at once.
 
         Raises:
             Cancelled: soon after should_stop turned true.

@@ -1,4 +1,4 @@
-"""A language engine that answers from a script."""
+"""A language engine that knows what is spoken when."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from deployments.language_id.engine import LanguageEvidence
 
 
 class FakeLanguageEngine:
-    """Gives the probabilities of its script, one row a region, renormalised over the candidates."""
+    """Hears in a span the mixture of what is spoken in it, by seconds, renormalised over the candidates.
 
-    def __init__(self, script: Sequence[Mapping[str, float]]) -> None:
-        self._script = script
-        self.languages = frozenset().union(*script) if script else frozenset({"en"})
+    ``heard`` are the spans of every call.
+    """
+
+    def __init__(self, spoken: Sequence[tuple[TimeSpan, Mapping[str, float]]]) -> None:
+        self._spoken = spoken
+        self.languages = frozenset().union(*(row for _, row in spoken)) if spoken else frozenset({"en"})
+        self.heard: list[tuple[TimeSpan, ...]] = []
 
     def identify(
         self,
@@ -24,9 +28,15 @@ class FakeLanguageEngine:
         candidates: frozenset[str],
         _should_stop: Callable[[], bool],
     ) -> LanguageEvidence:
-        assert len(regions) == len(self._script)
         assert candidates
         assert candidates <= self.languages
+        self.heard.append(tuple(regions))
         languages = tuple(sorted(candidates))
-        rows = np.array([[max(row.get(language, 0.0), 1e-9) for language in languages] for row in self._script])
+        rows = np.array([[max(self._share(region, language), 1e-9) for language in languages] for region in regions])
         return LanguageEvidence(languages, np.log(rows / rows.sum(axis=1, keepdims=True)))
+
+    def _share(self, region: TimeSpan, language: str) -> float:
+        return sum(
+            max(0.0, min(region.end_s, span.end_s) - max(region.start_s, span.start_s)) * row.get(language, 0.0)
+            for span, row in self._spoken
+        )

@@ -12,7 +12,8 @@ from deployments.contracts import LanguageSpan, TimeSpan
 from deployments.errors import EngineUnavailable
 from deployments.language_id.identifier import Identifier
 from deployments.language_id.single_language import SingleLanguage
-from deployments.language_id.smoothing import SmoothingSettings, smoothed_labels
+from deployments.language_id.smoothing import Before, SmoothingSettings, smoothed_labels
+from deployments.language_id.stretches import StretchSettings, joined
 from tests.fakes.language_engine import FakeLanguageEngine
 
 pytestmark = pytest.mark.unit
@@ -34,9 +35,11 @@ def identify(
     spans: Sequence[TimeSpan],
     candidates: frozenset[str] | None = None,
     settings: SmoothingSettings | None = None,
+    before: LanguageSpan | None = None,
 ) -> tuple[LanguageSpan, ...]:
-    identifier = Identifier(FakeLanguageEngine(script), settings or SmoothingSettings())
-    return identifier.identify(SILENCE, spans, lambda: False, candidates)
+    engine = FakeLanguageEngine(list(zip(spans, script, strict=True)))
+    identifier = Identifier(engine, settings or SmoothingSettings())
+    return identifier.identify(SILENCE, spans, lambda: False, candidates, before)
 
 
 def languages(spans: Sequence[LanguageSpan]) -> list[str]:
@@ -63,6 +66,22 @@ def test_a_change_is_cheaper_after_a_long_pause() -> None:
     doubtful = {"de": 0.9, "en": 0.1}
     assert languages(identify([ENGLISH, doubtful], regions(5, 5, pause_s=0.2))) == ["en"]
     assert languages(identify([ENGLISH, doubtful], regions(5, 5, pause_s=20.0))) == ["en", "de"]
+
+
+def test_a_change_is_never_free() -> None:
+    unclear = {"de": 0.6, "en": 0.4}
+    assert languages(identify([ENGLISH, unclear], regions(5, 5, pause_s=600.0))) == ["en"]
+
+
+@pytest.mark.parametrize(("language", "expected"), [("en", "en"), ("de", "de"), ("fr", "de")])
+def test_a_short_region_keeps_to_what_was_spoken_before(language: str, expected: str) -> None:
+    before = LanguageSpan(TimeSpan(-9.0, -0.5), language, 0.9)
+    assert languages(identify([{"de": 0.7, "en": 0.3}], regions(1.0), before=before)) == [expected]
+
+
+def test_what_was_spoken_before_does_not_stand_against_clear_speech() -> None:
+    before = LanguageSpan(TimeSpan(-9.0, -0.5), "en", 0.9)
+    assert languages(identify([{"de": 0.999, "en": 0.001}], regions(5.0), before=before)) == ["de"]
 
 
 def test_only_candidates_are_answered() -> None:
@@ -106,6 +125,74 @@ def test_the_labels_are_the_best_path_of_all(
 
     paths = [[(number >> at) & 1 for at in range(len(rows))] for number in range(2 ** len(rows))]
     assert score(list(smoothed_labels(log_probabilities, spans, settings))) == pytest.approx(max(map(score, paths)))
+
+
+@given(
+    st.lists(st.lists(st.floats(0.01, 1.0), min_size=3, max_size=3), min_size=2, max_size=12),
+    st.lists(st.floats(0.1, 20.0), min_size=12, max_size=12),
+    st.floats(0.0, 6.0),
+    st.data(),
+)
+def test_labels_up_to_a_region_that_is_certain_say_all_about_it(
+    rows: list[list[float]], durations_s: list[float], switch_nats: float, data: st.DataObject
+) -> None:
+    """Cut behind such a region and continued with what was before, the labels are those of the whole."""
+    spans = regions(*durations_s[: len(rows)])
+    cut = data.draw(st.integers(1, len(rows) - 1))
+    log_probabilities = np.log(np.array(rows))
+    log_probabilities[cut - 1] = [-1e6, 0.0, -1e6]
+    settings = SmoothingSettings(switch_nats=switch_nats)
+    first = smoothed_labels(log_probabilities[:cut], spans[:cut], settings)
+    before = Before(int(first[-1]), spans[cut - 1].end_s)
+    second = smoothed_labels(log_probabilities[cut:], spans[cut:], settings, before)
+    assert [*first, *second] == list(smoothed_labels(log_probabilities, spans, settings))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.1, 20.0), st.floats(0.0, 3.0)), max_size=20),
+    st.floats(0.0, 30.0),
+    st.floats(0.0, 3.0),
+)
+def test_stretches_hold_every_region_once_and_in_order(
+    lengths_and_pauses_s: list[tuple[float, float]], longest_s: float, longest_pause_s: float
+) -> None:
+    spans, at_s = [], 0.0
+    for length_s, pause_s in lengths_and_pauses_s:
+        spans.append(TimeSpan(at_s, at_s + length_s))
+        at_s += length_s + pause_s
+    stretches = joined(spans, StretchSettings(longest_s, longest_pause_s))
+    assert [region for stretch in stretches for region in stretch] == spans
+    for stretch in stretches:
+        assert len(stretch) == 1 or stretch[-1].end_s - stretch[0].start_s <= longest_s
+        assert all(after.start_s - region.end_s <= longest_pause_s for region, after in pairwise(stretch))
+
+
+def test_speech_of_one_language_is_listened_to_in_long_stretches() -> None:
+    spans = regions(2, 2, 2, 2, 2, 2)
+    engine = FakeLanguageEngine([(span, ENGLISH) for span in spans])
+    Identifier(engine, SmoothingSettings()).identify(SILENCE, spans, lambda: False)
+    assert engine.heard == [(TimeSpan(0.0, 9.5), TimeSpan(10.0, 14.5))]
+
+
+def test_a_stretch_of_two_languages_is_taken_apart() -> None:
+    german, english = {"de": 0.999, "en": 0.001}, {"de": 0.001, "en": 0.999}
+    spans = regions(4, 4, 4, 4, 4, 4)
+    engine = FakeLanguageEngine(list(zip(spans, [german, *[english] * 5], strict=True)))
+    found = Identifier(engine, SmoothingSettings()).identify(SILENCE, spans, lambda: False)
+    assert [(span.language, span.span.start_s, span.span.end_s) for span in found] == [
+        ("de", 0.0, 4.0),
+        ("en", 4.5, 26.5),
+    ]
+    # As likely one as the other, the first stretch seems German: its neighbour is looked at, too, and the last is not.
+    assert engine.heard[1] == tuple(spans[:4])
+
+
+def test_a_stretch_beside_another_language_is_taken_apart_however_sure_it_seems() -> None:
+    german, english = {"de": 0.999, "en": 0.001}, {"de": 0.001, "en": 0.999}
+    spans = regions(0.8, 8.0, 9.0, pause_s=0.1)
+    engine = FakeLanguageEngine(list(zip(spans, [german, english, german], strict=True)))
+    Identifier(engine, SmoothingSettings()).identify(SILENCE, spans, lambda: False)
+    assert engine.heard == [(TimeSpan(0.0, 8.9), spans[2]), (spans[0], spans[1])]
 
 
 def test_the_single_language_engine_is_certain() -> None:
