@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
-from deployments.contracts import Refined, RefinementTask, Segment
+from dataclasses import dataclass
+
+from deployments.contracts import Refined, RefinementTask, Segment, TranscriptionWarning, WarningCode
 from deployments.offload import EngineThreads
+from deployments.refinement.polish.loading import load_polisher
+from deployments.refinement.polish.options import LanguageModelOptions
 from deployments.refinement.punctuation import punctuated, unpunctuated
 from deployments.refinement.vocabulary import boosted
+
+
+@dataclass(frozen=True, slots=True)
+class RefinerConfig:
+    """What a Refiner replica is made of. Without a ``language_model`` text is refined by rules alone."""
+
+    language_model: LanguageModelOptions | None = None
 
 
 class Refiner:
     """Makes recognised segments read well."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: RefinerConfig | None = None) -> None:
         self._threads = EngineThreads(1)
+        language_model = None if config is None else config.language_model
+        self._polisher = None if language_model is None else load_polisher(language_model)
 
     async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
-        """Segments with the same times and speakers and better text."""
+        """Segments with the same times and speakers and better text; with a context, polished as well."""
         if task.vocabulary:
             # Before the punctuation, which puts a capital on a term without one where a sentence begins.
             segments = await self._threads.run(lambda should_stop: boosted(segments, task.vocabulary, should_stop))
-        return Refined(punctuated(segments) if task.punctuate else unpunctuated(segments))
+        segments = punctuated(segments) if task.punctuate else unpunctuated(segments)
+        return await self.polish(segments, task)
+
+    async def polish(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
+        """Segments that were refined by rules, polished by the language model. Without a context they stay."""
+        if task.context is None:
+            return Refined(segments)
+        if self._polisher is None:
+            return Refined(segments, (_NO_MODEL,))
+        terms = tuple(term.text for term in sorted(task.vocabulary, key=lambda term: -term.weight))
+        return await self._polisher.polish(segments, task.context, terms, task.polish_timeout_s)
+
+
+_NO_MODEL = TranscriptionWarning(
+    WarningCode.LLM_REFINEMENT_UNAVAILABLE, "This service has no language model: the text stays as it was recognised"
+)

@@ -14,7 +14,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -22,9 +21,11 @@ from rapidfuzz.process import cdist
 
 from deployments.contracts import Segment, VocabularyTerm, Word
 from deployments.errors import Cancelled
-from deployments.refinement.sound_alike import is_spoken, join_spelled_out, likeness, sound_of, spelling_key
+from deployments.refinement.rewording import divided, mean_confidence, split_marks, without_marks
+from deployments.refinement.sound_alike import join_spelled_out, likeness, sound_of, spelling_key
 from deployments.refinement.terms import Term, bar, made_ready
 from deployments.stopping import StopSignal, never
+from deployments.text_joining import joined_words
 
 _LONGEST_PAUSE_S = 1.0
 # Of two spellings less alike than this, no likeness of sound makes a term.
@@ -32,8 +33,6 @@ _LEAST_SPELLING = 0.4
 # Bounds the memory of a block's spellings, and the time until a cancelled call ends.
 _BLOCK_RUNS = 4096
 
-# Said aloud, so they are no marks around a word: C++, @home.
-_SIGNS = frozenset("+#&@$€£%")
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 
 
@@ -85,7 +84,7 @@ def _matches(segments: Sequence[Segment], terms: Sequence[Term], should_stop: St
     for heard, term, alike in _likely(list(runs), terms, should_stop):
         for run in runs[heard]:
             words = segments[run.segment].words[run.start : run.end]
-            if len(words) <= term.most_words and alike >= bar(term, _mean_confidence(words)):
+            if len(words) <= term.most_words and alike >= bar(term, mean_confidence(words)):
                 yield _Match(run, term, surplus=alike - bar(term, 1.0))
 
 
@@ -116,7 +115,7 @@ def _runs(segments: Sequence[Segment], most_words: int) -> dict[str, list[_Run]]
     runs: dict[str, list[_Run]] = defaultdict(list)
     for index, segment in enumerate(segments):
         keys = [spelling_key(word.text) for word in segment.words]
-        bare = [spelling_key(_POSSESSIVE.sub("", _core(word))) for word in segment.words]
+        bare = [spelling_key(_POSSESSIVE.sub("", without_marks(word.text))) for word in segment.words]
         for first, last in _stretches(segment.words):
             for start in range(first, last):
                 for end in range(start + 1, min(start + most_words, last) + 1):
@@ -146,9 +145,9 @@ def _stretches(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
 def _parted(before: Word, after: Word) -> bool:
     if before.speaker != after.speaker or after.start_s - before.end_s > _LONGEST_PAUSE_S:
         return True
-    _, core, mark = _split(before.text)
+    _, core, mark = split_marks(before.text)
     # Letters that were spelled out may have points of their own: A. P. I.
-    return (bool(mark) and len(core) > 1) or bool(_split(after.text)[0])
+    return (bool(mark) and len(core) > 1) or bool(split_marks(after.text)[0])
 
 
 def _without_overlaps(matches: Iterator[_Match]) -> list[_Match]:
@@ -172,13 +171,13 @@ def _rewritten(segment: Segment, matches: Sequence[_Match]) -> Segment:
         words += [*segment.words[at : match.run.start], *_replacement(heard, match)]
         at = match.run.end
     words += segment.words[at:]
-    return replace(segment, words=tuple(words), text=" ".join(word.text for word in words))
+    return replace(segment, words=tuple(words), text=joined_words(word.text for word in words))
 
 
 def _replacement(heard: Sequence[Word], match: _Match) -> list[Word]:
     """The term's words in the place of those heard, with the marks that stood around them."""
     texts = list(match.term.words)
-    cores = [_core(word) for word in heard]
+    cores = [without_marks(word.text) for word in heard]
     suffix = ""
     if match.run.possessive:
         suffix = cores[-1][-2:]
@@ -187,12 +186,12 @@ def _replacement(heard: Sequence[Word], match: _Match) -> list[Word]:
         placed = list(heard)
         originals = cores
     else:
-        placed = _divided(heard, texts)
+        placed = divided(heard, texts)
         originals = [" ".join(cores)] * len(texts)
     as_heard = [original if _differs(original, text) else None for original, text in zip(originals, texts, strict=True)]
     # Marks that a term brings along (Yahoo!) are not doubled.
-    before = _split(heard[0].text)[0].removesuffix(_split(texts[0])[0])
-    after = _split(heard[-1].text)[2].removeprefix(_split(texts[-1])[2])
+    before = split_marks(heard[0].text)[0].removesuffix(split_marks(texts[0])[0])
+    after = split_marks(heard[-1].text)[2].removeprefix(split_marks(texts[-1])[2])
     texts[0] = before + texts[0]
     texts[-1] += suffix + after
     return [
@@ -201,34 +200,5 @@ def _replacement(heard: Sequence[Word], match: _Match) -> list[Word]:
     ]
 
 
-def _divided(heard: Sequence[Word], texts: Sequence[str]) -> list[Word]:
-    """One word for each text over the run's time, as long as its letters."""
-    start_s, end_s = heard[0].start_s, max(word.end_s for word in heard)
-    letters = [0, *accumulate(len(text) for text in texts)]
-    cuts_s = [start_s + (end_s - start_s) * count / letters[-1] for count in letters[:-1]] + [end_s]
-    confidence = _mean_confidence(heard)
-    return [
-        replace(heard[0], start_s=cuts_s[index], end_s=cuts_s[index + 1], confidence=confidence)
-        for index in range(len(texts))
-    ]
-
-
-def _mean_confidence(words: Sequence[Word]) -> float:
-    return sum(word.confidence for word in words) / len(words)
-
-
 def _differs(heard: str, text: str) -> bool:
-    return heard.casefold() != _split(text)[1].casefold()
-
-
-def _core(word: Word) -> str:
-    return _split(word.text)[1]
-
-
-def _split(text: str) -> tuple[str, str, str]:
-    """Marks before, the word, marks after."""
-    inside = [index for index, character in enumerate(text) if is_spoken(character) or character in _SIGNS]
-    if not inside:
-        return text, "", ""
-    first, end = inside[0], inside[-1] + 1
-    return text[:first], text[first:end], text[end:]
+    return heard.casefold() != without_marks(text).casefold()

@@ -1,0 +1,179 @@
+"""What decides which edits are made. Pure, and closed: what no rule allows is refused.
+
+The edits of a passage are a diff of its words. One is made only if it
+
+* quotes words that stand where it says, inside one segment, and that no term of the caller's vocabulary took before;
+* has words of the same scripts, and no signs that nobody says;
+* leaves numbers and negations as they are, and turns no word into its opposite;
+* is about words in doubt, or has a term of the context;
+* has as many words as before, or the same letters, or a term of the context ("cuber netties" is "Kubernetes");
+* sounds like what was heard, the more so for a name that the context does not have.
+
+Likeness is that of sound_alike, 0..1: "alone" and "Elon" have 0.68, "police" and "please" 0.57, "Paris" and "London" 0.
+Where a model wants to change more words than may be, it has rewritten the passage, and none of its edits is believed.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rapidfuzz.distance import Levenshtein
+
+from deployments.contracts import Word
+from deployments.refinement.polish.context_words import ContextWords
+from deployments.refinement.polish.edits import Edit
+from deployments.refinement.polish.passages import SURE, Passage
+from deployments.refinement.polish.protected_words import negations_in, numbers_in, turns_around
+from deployments.refinement.rewording import mean_confidence, without_marks
+from deployments.refinement.sound_alike import is_spoken, likeness, sound_of, spelling_key
+
+_MOST_WORDS = 4
+# "Cuber netties" are two of the five words of a short utterance.
+_LEAST_EDITED_WORDS = 2
+_INNER_SIGNS = frozenset("'’-.&+#\u200c\u200d")
+
+_ALIKE = 0.5
+_NEW_NAME_ALIKE = 0.65
+_TERM_ALIKE = 0.35
+# A term has to sound more like words that the recogniser was sure of.
+_TERM_ALIKE_PER_CONFIDENCE = 0.2
+
+
+class Refusal(StrEnum):
+    """Why an edit is not made."""
+
+    PLACE = "place"
+    OVERLAP = "overlap"
+    VOCABULARY = "vocabulary"
+    CHARACTERS = "characters"
+    SAME = "same"
+    NUMBER = "number"
+    NEGATION = "negation"
+    SCRIPT = "script"
+    WORD_COUNT = "word_count"
+    CONFIDENT = "confident"
+    SOUND = "sound"
+    EDIT_RATE = "edit_rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Edits to make, in order and apart from each other; and why the others are not."""
+
+    accepted: tuple[Edit, ...]
+    refused: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Judges the edits of passages that came with one context."""
+
+    known: ContextWords
+    max_edit_rate: float
+
+    def judged(self, passage: Passage, edits: Sequence[Edit]) -> Verdict:
+        """Which edits may be made."""
+        words = passage.words
+        most = max(_LEAST_EDITED_WORDS, int(self.max_edit_rate * len(words)))
+        if sum(max(len(edit.old), len(edit.new)) for edit in edits if _changes(edit)) > most:
+            return Verdict((), (Refusal.EDIT_RATE,) * len(edits))
+        taken: set[int] = set()
+        accepted: list[Edit] = []
+        refused: list[Refusal] = []
+        for edit in edits:
+            cleaned = Edit(edit.first, edit.old, tuple(filter(None, map(without_marks, edit.new))))
+            refusal = self._refusal(passage, words, cleaned, taken)
+            if refusal is None:
+                taken.update(range(cleaned.first, cleaned.end))
+                accepted.append(cleaned)
+            else:
+                refused.append(refusal)
+        return Verdict(tuple(sorted(accepted, key=lambda edit: edit.first)), tuple(refused))
+
+    def _refusal(self, passage: Passage, words: Sequence[Word], edit: Edit, taken: set[int]) -> Refusal | None:
+        heard = words[edit.first : edit.end]
+        checks = (
+            (Refusal.PLACE, not _stands_there(edit, heard, passage.starts)),
+            (Refusal.OVERLAP, not taken.isdisjoint(range(edit.first, edit.end))),
+            (Refusal.VOCABULARY, any(word.boosted for word in heard)),
+            (Refusal.CHARACTERS, not _can_be_said(edit.new)),
+            (Refusal.SAME, not _changes(edit) and not self._is_written_as_a_term(edit)),
+        )
+        for refusal, applies in checks:
+            if applies:
+                return refusal
+        return self._change_of_meaning(edit, passage.language) or self._unheard(edit, heard)
+
+    def _change_of_meaning(self, edit: Edit, language: str) -> Refusal | None:
+        old, new = edit.old, edit.new
+        if numbers_in(old, language) != numbers_in(new, language):
+            return Refusal.NUMBER
+        if negations_in(old, language) != negations_in(new, language) or turns_around(old, new):
+            return Refusal.NEGATION
+        return None if _scripts(new) <= _scripts(old) else Refusal.SCRIPT
+
+    def _unheard(self, edit: Edit, heard: Sequence[Word]) -> Refusal | None:
+        """Whether the audio speaks against the edit, as far as the words tell."""
+        is_term = _key(edit.new) in self.known.terms
+        has_same_letters = _letters(edit.old) == _letters(edit.new)
+        if len(edit.old) != len(edit.new) and not (is_term or has_same_letters):
+            return Refusal.WORD_COUNT
+        confidence = mean_confidence(heard)
+        if confidence >= SURE and not is_term:
+            return Refusal.CONFIDENT
+        if is_term:
+            least = _TERM_ALIKE + _TERM_ALIKE_PER_CONFIDENCE * confidence
+        else:
+            least = _NEW_NAME_ALIKE if self._brings_a_name(edit, heard) else _ALIKE
+        return None if _likeness(_key(edit.old), _key(edit.new)) >= least else Refusal.SOUND
+
+    def _is_written_as_a_term(self, edit: Edit) -> bool:
+        return self.known.terms.get(_key(edit.new)) == " ".join(edit.new)
+
+    def _brings_a_name(self, edit: Edit, heard: Sequence[Word]) -> bool:
+        """A capital where there was none, in a word that the context does not have."""
+        had_capitals = any(without_marks(word.text)[:1].isupper() for word in heard)
+        return not had_capitals and any(
+            any(character.isupper() for character in word) and spelling_key(word) not in self.known.mentioned
+            for word in edit.new
+        )
+
+
+def _stands_there(edit: Edit, heard: Sequence[Word], starts: Sequence[int]) -> bool:
+    if not edit.old or len(heard) != len(edit.old) or any(edit.first < start < edit.end for start in starts):
+        return False
+    keys = [spelling_key(word.text) for word in heard]
+    return all(keys) and keys == [spelling_key(text) for text in edit.old]
+
+
+def _can_be_said(texts: Sequence[str]) -> bool:
+    return 0 < len(texts) <= _MOST_WORDS and all(
+        spelling_key(text) and all(is_spoken(character) or character in _INNER_SIGNS for character in text)
+        for text in texts
+    )
+
+
+def _changes(edit: Edit) -> bool:
+    return _key(edit.old) != _key(edit.new)
+
+
+def _key(texts: Sequence[str]) -> str:
+    return spelling_key(" ".join(texts))
+
+
+def _letters(texts: Sequence[str]) -> str:
+    return _key(texts).replace(" ", "")
+
+
+def _likeness(heard: str, wanted: str) -> float:
+    spelling = Levenshtein.normalized_similarity(heard, wanted)
+    return likeness(wanted, heard, spelling, sound_of(wanted), sound_of(heard))
+
+
+def _scripts(texts: Sequence[str]) -> frozenset[str]:
+    """By the first word of each letter's name: LATIN, DEVANAGARI, CYRILLIC, CJK."""
+    letters = (character for text in texts for character in text if character.isalpha())
+    return frozenset(unicodedata.name(letter, "?").split()[0] for letter in letters)

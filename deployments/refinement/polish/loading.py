@@ -1,0 +1,27 @@
+"""From options to a polisher. Nothing heavy is imported before a model is asked for."""
+
+from __future__ import annotations
+
+from deployments.refinement.polish.model import LanguageModel
+from deployments.refinement.polish.options import CheckpointOptions, EndpointOptions, LanguageModelOptions
+from deployments.refinement.polish.polisher import Polisher, PolishLimits
+
+
+def load_polisher(options: LanguageModelOptions) -> Polisher:
+    """A polisher with its model; a checkpoint takes seconds to minutes.
+
+    Raises:
+        EngineUnavailable: a package, a key or a file is missing.
+    """
+    limits = PolishLimits(options.timeout_s, options.max_tokens, options.max_edit_rate)
+    return Polisher(_load_model(options.source), limits)
+
+
+def _load_model(source: EndpointOptions | CheckpointOptions) -> LanguageModel:
+    if isinstance(source, EndpointOptions):
+        from deployments.refinement.polish.endpoint import EndpointModel
+
+        return EndpointModel(source)
+    from deployments.refinement.polish.checkpoint import CheckpointModel
+
+    return CheckpointModel(source)

@@ -1,0 +1,176 @@
+"""Polishes a transcript: passages to a model, its edits through the guard, within a budget of tokens and time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deployments.contracts import Refined, RefinementContext, Segment, TranscriptionWarning, WarningCode
+from deployments.errors import RayscribeError
+from deployments.refinement.polish.application import edited
+from deployments.refinement.polish.context_words import ContextWords, context_words
+from deployments.refinement.polish.edits import UnreadableAnswer, read_edits
+from deployments.refinement.polish.guard import Guard
+from deployments.refinement.polish.model import LanguageModel, Prompt
+from deployments.refinement.polish.passages import Passage, doubtful_words, passages_of
+from deployments.refinement.polish.prompt import estimated_tokens, prompt_of
+
+_ANSWER_TOKENS = 400
+
+_log = logging.getLogger("ray.serve")
+
+_REJECTED = TranscriptionWarning(
+    WarningCode.LLM_REFINEMENT_REJECTED,
+    "Changes that the language model proposed were not safe: the text stays as it was recognised there",
+)
+_UNAVAILABLE = TranscriptionWarning(
+    WarningCode.LLM_REFINEMENT_UNAVAILABLE,
+    "The language model did not answer in time: text stays as it was recognised",
+)
+_OVER_BUDGET = TranscriptionWarning(
+    WarningCode.LLM_REFINEMENT_UNAVAILABLE,
+    "The recording is longer than the language model may read: a part of the text stays as it was recognised",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PolishLimits:
+    """See LanguageModelOptions."""
+
+    timeout_s: float
+    max_tokens: int
+    max_edit_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A passage with words in doubt, and its place among the passages."""
+
+    place: int
+    passage: Passage
+    prompt: Prompt
+    doubts: int
+
+    @property
+    def tokens(self) -> int:
+        return estimated_tokens(self.prompt) + _ANSWER_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What became of a passage; ``is_usable`` is whether the model's answer could be read."""
+
+    segments: tuple[Segment, ...]
+    is_usable: bool
+    warning: TranscriptionWarning | None = None
+
+
+class Polisher:
+    """Polishes transcripts with one model. Never fails one: what cannot be polished stays, and a warning says so."""
+
+    def __init__(self, model: LanguageModel, limits: PolishLimits) -> None:
+        self._model = model
+        self._limits = limits
+
+    async def polish(
+        self,
+        segments: Sequence[Segment],
+        context: RefinementContext,
+        vocabulary: tuple[str, ...] = (),
+        timeout_s: float = float("inf"),
+    ) -> Refined:
+        """Segments with the same times, in which misheard words may be others.
+
+        Args:
+            segments: after all rules; their marks and capitals stay.
+            context: what the caller tells.
+            vocabulary: the caller's terms; words that are theirs already are left alone.
+            timeout_s: what the caller has left.
+        """
+        known = context_words(context, vocabulary)
+        passages = passages_of(segments)
+        # Of two hours of speech it takes a second of a core.
+        questions = await asyncio.to_thread(_questions, passages, known, context, vocabulary)
+        chosen = _within_budget(questions, self._limits.max_tokens)
+        guard = Guard(known, self._limits.max_edit_rate)
+        answers = await self._answers(chosen, guard, min(timeout_s, self._limits.timeout_s))
+        warnings = [answer.warning for answer in answers.values() if answer.warning is not None]
+        if len(chosen) < len(questions):
+            warnings.append(_OVER_BUDGET)
+        parts = (
+            answers[place].segments if place in answers else passage.segments for place, passage in enumerate(passages)
+        )
+        return Refined(
+            tuple(segment for part in parts for segment in part),
+            tuple(dict.fromkeys(warnings)),
+            polished=any(answer.is_usable for answer in answers.values()),
+        )
+
+    async def _answers(self, questions: Sequence[_Question], guard: Guard, timeout_s: float) -> dict[int, _Answer]:
+        tasks = {
+            question.place: (question, asyncio.create_task(self._answered(question, guard, timeout_s)))
+            for question in questions
+        }
+        if not tasks:
+            return {}
+        running = [task for _, task in tasks.values()]
+        try:
+            await asyncio.wait(running, timeout=timeout_s)
+        finally:
+            late = [task for task in running if not task.done()]
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        return {
+            place: _unpolished(question, _UNAVAILABLE) if task.cancelled() else task.result()
+            for place, (question, task) in tasks.items()
+        }
+
+    async def _answered(self, question: _Question, guard: Guard, timeout_s: float) -> _Answer:
+        try:
+            answer = await self._model.complete(question.prompt, max_tokens=_ANSWER_TOKENS, timeout_s=timeout_s)
+            verdict = guard.judged(question.passage, read_edits(answer))
+        except UnreadableAnswer as error:
+            _log.info("the answer of a language model cannot be used", extra={"reason": str(error)})
+            return _unpolished(question, _REJECTED)
+        except RayscribeError as error:
+            _log.warning("a language model did not answer", extra={"reason": type(error).__name__})
+            return _unpolished(question, _UNAVAILABLE)
+        except Exception:
+            _log.exception("a language model failed")
+            return _unpolished(question, _UNAVAILABLE)
+        if verdict.refused:
+            _log.info(
+                "edits of a language model were refused", extra={"reasons": [str(why) for why in verdict.refused]}
+            )
+        segments = edited(question.passage, verdict.accepted)
+        return _Answer(segments, is_usable=True, warning=_REJECTED if verdict.refused else None)
+
+
+def _unpolished(question: _Question, warning: TranscriptionWarning) -> _Answer:
+    return _Answer(question.passage.segments, is_usable=False, warning=warning)
+
+
+def _questions(
+    passages: Sequence[Passage], known: ContextWords, context: RefinementContext, vocabulary: tuple[str, ...]
+) -> list[_Question]:
+    """Passages without a word in doubt are not asked about."""
+    doubts = [doubtful_words(passage, known) for passage in passages]
+    return [
+        _Question(place, passage, prompt_of(passage, doubtful, context, vocabulary), len(doubtful))
+        for place, (passage, doubtful) in enumerate(zip(passages, doubts, strict=True))
+        if doubtful
+    ]
+
+
+def _within_budget(questions: Sequence[_Question], max_tokens: int) -> list[_Question]:
+    """The most doubtful passages first, as long as there are tokens for them."""
+    chosen, left = [], max_tokens
+    for question in sorted(questions, key=lambda question: -question.doubts):
+        if question.tokens > left:
+            break
+        left -= question.tokens
+        chosen.append(question)
+    return chosen
