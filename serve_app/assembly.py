@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from deployments.contracts import RecognizedSpan, Segment, SpeakerTurn, Word
 from deployments.diarization.attribution import attribute_words
 from deployments.refinement.punctuation import ends_sentence
+from deployments.text_joining import joined_words
 
 # A pause this long ends a segment even in the middle of a sentence.
 _PAUSE_S = 1.5
@@ -55,7 +56,7 @@ def _segment(words: Sequence[Word], language: str) -> Segment:
     return Segment(
         start_s=words[0].start_s,
         end_s=max(word.end_s for word in words),
-        text=" ".join(word.text for word in words),
+        text=joined_words(word.text for word in words),
         language=language,
         words=tuple(words),
         speaker=words[0].speaker,
@@ -80,10 +81,15 @@ def spoken_turns(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) -> t
                 said[max(own, key=lambda index: _closeness_s(word, turns[index]))].append(word)
     language = segments[0].language if segments else ""
     return tuple(
-        Segment(turn.start_s, turn.end_s, " ".join(word.text for word in words), language, tuple(words), turn.speaker)
+        _turn(turn, language, words)
         for turn, words in zip(turns, said, strict=True)
         if words or turn.end_s - turn.start_s >= _WORDLESS_TURN_S
     )
+
+
+def _turn(turn: SpeakerTurn, language: str, words: Sequence[Word]) -> Segment:
+    text = joined_words(word.text for word in words)
+    return Segment(turn.start_s, turn.end_s, text, language, tuple(words), turn.speaker)
 
 
 def _closeness_s(word: Word, turn: SpeakerTurn) -> float:

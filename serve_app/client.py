@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from deployments.contracts import Segment, Word
+from deployments.text_joining import joined_words
 from serve_app.loopback import is_loopback
 
 MAX_ATTEMPTS = 4
@@ -136,7 +137,7 @@ class ListenAnswer(_Part):
 
 
 def _segment(words: list[Word], language: str) -> Segment:
-    text = " ".join(word.text for word in words)
+    text = joined_words(word.text for word in words)
     return Segment(words[0].start_s, words[-1].end_s, text, language, tuple(words), words[0].speaker)
 
 

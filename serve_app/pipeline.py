@@ -30,6 +30,7 @@ from deployments.contracts import (
     TranscriptionWarning,
     Usage,
 )
+from deployments.text_joining import joined_sentences
 from serve_app.assembly import segments_of
 from serve_app.capabilities import possible_languages
 from serve_app.settings import Settings
@@ -264,7 +265,7 @@ def _transcript(
 ) -> Transcript:
     return Transcript(
         request_id=request.request_id,
-        text=" ".join(segment.text for segment in segments),
+        text=joined_sentences(segment.text for segment in segments),
         language=_main_language(spans),
         duration_s=speech.duration_s,
         segments=segments,

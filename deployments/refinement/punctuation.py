@@ -1,24 +1,51 @@
 """Deterministic clean-up of punctuation and casing, word by word, so that times and speakers stay where they are.
 
 The recogniser punctuates by itself; what it cannot know is where its windows were cut. Here the text of a request
-becomes one: no stray or doubled marks, a capital after every end of sentence, and an end for the last one.
+becomes one: no stray or doubled marks, a capital after every end of sentence, and an end for the last one, in the marks
+of the language. Scripts without capitals keep their letters, and Thai and Lao, which end sentences by a space, get no
+mark.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deployments.contracts import Segment, Word
+import regex
 
-_ENDS = ".!?…"
-_MARKS = _ENDS + ",;:"
-_DOUBLED = re.compile(rf"([{re.escape(_MARKS)}])[{re.escape(_MARKS)}]+$")
-_CLOSERS = "\"')]}”’"
-# Marks inside a word (don't, 3.5, well-known) belong to it, and signs are said aloud.
-_OUTER_MARKS = re.compile(r"^[^\w'%$€£°#@&+]+|[^\w'%$€£°#@&+]+$")
+from deployments.contracts import Segment, Word
+from deployments.text_joining import joined_words
+
+SENTENCE_ENDS = ".!?…" + "।॥" + "؟۔" + "։" + "።፧" + "។" + "။" + "。！？｡"
+"""Latin; Devanagari and its neighbours; Arabic and Urdu; Armenian; Ethiopic; Khmer; Burmese; Chinese and Japanese."""
+
+MARKS = SENTENCE_ENDS + ",;:" + "،؛" + "՝" + "፣፤፥" + "၊" + "、，；："
+"""All marks that may stand behind a word, in the same order."""
+
+_DOUBLED = regex.compile(rf"([{regex.escape(MARKS)}])[{regex.escape(MARKS)}]+$")
+_STRONGEST_FIRST = "?؟？፧!！" + SENTENCE_ENDS
+_CLOSERS = "\"')]}”’»」』）】》"
+# Vowel signs and other combining marks are \p{M}, and no word characters to re: "हिन्दी" would lose its last vowel. A
+# joiner may end a word, too. Marks inside a word (don't, 3.5, well-known) belong to it, and signs are said aloud.
+_SAID = r"\p{L}\p{M}\p{N}_\u200c\u200d'%$€£₹°#@&+"
+_OUTER_MARKS = regex.compile(rf"^[^{_SAID}]+|[^{_SAID}]+$")
+# Chinese and Japanese words may come as whole phrases.
+_WIDE_MARKS = regex.compile(r"[、。，！？；：「」『』（）【】《》｡]")
 _ABBREVIATIONS = frozenset({"mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", "e.g.", "i.e.", "etc."})
+
+_DANDA = ("hi", "mai", "ne", "sa", "bn", "as", "pa", "or")
+_STOPS = {
+    **dict.fromkeys(_DANDA, "।"),
+    **dict.fromkeys(("zh", "yue", "ja"), "。"),
+    **dict.fromkeys(("ur", "sd"), "۔"),
+    **dict.fromkeys(("th", "lo"), ""),
+    "hy": "։",
+    "am": "።",
+    "km": "។",
+    "my": "။",
+}
+_LATIN_ONLY = regex.compile(r"(?=.*\p{Latin})[\P{L}\p{Latin}]*", regex.DOTALL)
+_DOTTED_CAPITAL = ("tr", "az")
 
 
 def punctuated(segments: Sequence[Segment]) -> tuple[Segment, ...]:
@@ -29,8 +56,9 @@ def punctuated(segments: Sequence[Segment]) -> tuple[Segment, ...]:
         words = []
         for word in _attached(segment.words):
             text = _DOUBLED.sub(lambda marks: _strongest(marks.group()), word.text)
-            text = _first_person(text)
-            words.append(replace(word, text=_capitalised(text) if starts_sentence else text))
+            if segment.language == "en":
+                text = _first_person(text)
+            words.append(replace(word, text=_capitalised(text, segment.language) if starts_sentence else text))
             starts_sentence = ends_sentence(text)
         refined.append(_rebuilt(segment, words))
     return _with_final_stop(refined)
@@ -40,24 +68,24 @@ def unpunctuated(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """Segments without punctuation marks; casing stays as the recogniser wrote it."""
     refined = []
     for segment in segments:
-        words = [replace(word, text=_OUTER_MARKS.sub("", word.text)) for word in segment.words]
+        words = [replace(word, text=_OUTER_MARKS.sub("", _WIDE_MARKS.sub("", word.text))) for word in segment.words]
         refined.append(_rebuilt(segment, [word for word in words if word.text]))
     return tuple(segment for segment in refined if segment.words)
 
 
 def ends_sentence(text: str) -> bool:
     """Whether a word ends a sentence: by its mark, unless it is a common abbreviation."""
-    return text.rstrip(_CLOSERS).endswith(tuple(_ENDS)) and text.casefold() not in _ABBREVIATIONS
+    return text.rstrip(_CLOSERS).endswith(tuple(SENTENCE_ENDS)) and text.casefold() not in _ABBREVIATIONS
 
 
 def _attached(words: Sequence[Word]) -> list[Word]:
     attached: list[Word] = []
     for word in words:
-        if word.text.strip(_MARKS):
+        if word.text.strip(MARKS):
             attached.append(word)
         elif attached:
             before = attached[-1]
-            attached[-1] = replace(before, text=before.text.rstrip(_MARKS) + word.text, end_s=word.end_s)
+            attached[-1] = replace(before, text=before.text.rstrip(MARKS) + word.text, end_s=word.end_s)
     return attached
 
 
@@ -65,20 +93,23 @@ def _strongest(marks: str) -> str:
     if set(marks) == {"."}:
         # Three dots and not "…": scorers and search engines know the dots as punctuation, the one sign not always.
         return "..." if len(marks) > 2 else "."
-    return next((mark for mark in "?!." if mark in marks), marks[0])
+    return next((mark for mark in _STRONGEST_FIRST if mark in marks), marks[0])
 
 
 def _first_person(text: str) -> str:
-    return "I" + text[1:] if re.match(r"i(?:$|['’.,!?;:])", text) else text
+    return "I" + text[1:] if regex.match(r"i(?:$|['’.,!?;:])", text) else text
 
 
-def _capitalised(text: str) -> str:
+def _capitalised(text: str, language: str) -> str:
     at = next((index for index, character in enumerate(text) if character.isalnum()), None)
     # iPhone and eBay keep their own casing.
     if at is None or any(character.isupper() for character in text):
         return text
-    capital = text[at].upper()
-    # Some letters have no capital of their own: ß would become SS, and ı another letter's I.
+    if text[at] == "i" and language in _DOTTED_CAPITAL:
+        return f"{text[:at]}İ{text[at + 1 :]}"
+    # Title case and not upper case: Georgian has capitals only for words that are all in them. Some letters have no
+    # capital of their own: ß would become Ss, and ı another letter's I.
+    capital = text[at].title()
     return text[:at] + capital + text[at + 1 :] if capital.lower() == text[at] else text
 
 
@@ -87,11 +118,12 @@ def _with_final_stop(segments: Sequence[Segment]) -> tuple[Segment, ...]:
         return tuple(segments)
     *before, last = segments
     final = last.words[-1]
-    if ends_sentence(final.text) or final.text.endswith(tuple(_ENDS)):
+    stop = "." if _LATIN_ONLY.fullmatch(last.text) else _STOPS.get(last.language, ".")
+    if ends_sentence(final.text) or final.text.endswith(tuple(SENTENCE_ENDS)) or not stop:
         return tuple(segments)
-    stopped = replace(final, text=final.text.rstrip(_MARKS) + ".")
+    stopped = replace(final, text=final.text.rstrip(MARKS) + stop)
     return (*before, _rebuilt(last, [*last.words[:-1], stopped]))
 
 
 def _rebuilt(segment: Segment, words: Sequence[Word]) -> Segment:
-    return replace(segment, words=tuple(words), text=" ".join(word.text for word in words))
+    return replace(segment, words=tuple(words), text=joined_words(word.text for word in words))

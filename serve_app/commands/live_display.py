@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from deployments.text_joining import joined_words
 from serve_app.live_client import LiveEvent, LiveTranscript
 
 
@@ -81,7 +82,7 @@ def lines_of(final: LiveTranscript) -> Iterator[str]:
     """A line for each speaker in turn; nothing where nothing was said."""
     for speaker, run in groupby(final.words, key=lambda word: word.speaker):
         words = list(run)
-        text = " ".join(word.word for word in words)
+        text = joined_words(word.word for word in words)
         named = text if speaker is None else f"Speaker {speaker}: {text}"
         yield f"{words[0].start:.2f}\t{words[-1].end:.2f}\t{named}"
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.contracts import Segment, SpeakerCount, Transcript, TranscriptionRequest, Word
 from deployments.errors import InvalidParameter, MissingParameter
+from deployments.refinement.punctuation import MARKS
 from serve_app.assembly import spoken_turns
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.dialect import Dialect, visiting
@@ -28,7 +29,6 @@ from serve_app.uploads import is_json, read_form, read_json
 NAME = "smallest_selfhost"
 AUDIO_PART = "audio"
 _NAMES = ParameterNames(language="language", speaker_count="num_speakers")
-_MARKS = ".,!?;:…"
 
 router = APIRouter(tags=["Smallest self-host"], route_class=route_class(error_body))
 
@@ -209,7 +209,7 @@ def _word_entries(word: Word, options: ListenOptions) -> list[ListenWord]:
     """A word and, in an entry of its own with no duration, the mark behind it: the vendor's sample does so."""
     start, end = round(word.start_s, 3), round(word.end_s, 3)
     speaker = {"speaker": word.speaker} if options.diarize else {}
-    bare = (word.text.rstrip(_MARKS) if options.punctuate else "") or word.text
+    bare = (word.text.rstrip(MARKS) if options.punctuate else "") or word.text
     entries = [ListenWord(word=bare, start=start, end=end, confidence=round(word.confidence, 4), **speaker)]
     if bare != word.text:
         entries.append(ListenWord(word=word.text[len(bare) :], start=end, end=end, confidence=1.0, **speaker))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployments.contracts import RecognizedSpan, Segment, TimeSpan, Word
+from deployments.text_joining import joined_sentences
 from serve_app.assembly import segments_of
 from serve_app.dialects.smallest_waves_errors import error_body
 from serve_app.dialects.smallest_waves_live_query import WavesLiveQuery
@@ -55,7 +56,7 @@ class WavesMessages:
             "is_last": False,
         }
         if self._query.full_transcript:
-            message["full_transcript"] = self._query.written(" ".join((*self._finals, said.text)).strip())
+            message["full_transcript"] = self._query.written(joined_sentences((*self._finals, said.text)))
         speaker = said.speaker if isinstance(said, Final) else None
         if self._query.word_timestamps:
             message["words"] = [self._word(word, speaker) for word in said.words]

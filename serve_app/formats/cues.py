@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from deployments.contracts import Segment, Word
+from deployments.text_joining import joined_words, separator
 
 MAX_LINE_CHARS = 42
 MAX_LINES = 2
@@ -21,8 +22,8 @@ MAX_CUE_MS = 7_000
 MIN_CUE_MS = 833
 MAX_PAUSE_MS = 800
 
-_SENTENCE_END = re.compile(r"[.?!…。？！][\"'”’»)\]]*$")
-_CLAUSE_END = re.compile(r"[,;:–—][\"'”’»)\]]*$")
+_SENTENCE_END = re.compile(r"[.?!…。？！।॥؟۔።።။։][\"'”’»)\]」』）]*$")
+_CLAUSE_END = re.compile(r"[,;:–—、，；：،؛][\"'”’»)\]」』）]*$")
 # Worth about 20 characters of unevenness: a cue that ends at a comma reads better than one of exactly the mean length.
 _CLAUSE_BONUS = 400
 
@@ -122,8 +123,9 @@ def _wrap(words: Sequence[str]) -> list[str]:
     """Fill lines greedily, which needs the fewest; a line is over the limit only if one word is."""
     lines = [words[0]]
     for word in words[1:]:
-        if len(lines[-1]) + 1 + len(word) <= MAX_LINE_CHARS:
-            lines[-1] += " " + word
+        longer = f"{lines[-1]}{separator(lines[-1], word)}{word}"
+        if len(longer) <= MAX_LINE_CHARS:
+            lines[-1] = longer
         else:
             lines.append(word)
     return lines
@@ -132,8 +134,8 @@ def _wrap(words: Sequence[str]) -> list[str]:
 def _balanced_lines(words: Sequence[str]) -> tuple[str, ...]:
     """One line if the words fit on it, else two of about the same length."""
     if len(_wrap(words)) == 1:
-        return (" ".join(words),)
-    halves = [(" ".join(words[:cut]), " ".join(words[cut:])) for cut in range(1, len(words))]
+        return (joined_words(words),)
+    halves = [(joined_words(words[:cut]), joined_words(words[cut:])) for cut in range(1, len(words))]
     return min(halves, key=lambda lines: max(len(line) for line in lines))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from deployments.contracts import Segment
+from deployments.text_joining import joined_sentences
 
 
 def to_text(segments: Sequence[Segment]) -> str:
@@ -13,7 +14,7 @@ def to_text(segments: Sequence[Segment]) -> str:
     spoken = [segment for segment in segments if segment.text.strip()]
     paragraphs = []
     for speaker, stretch in groupby(spoken, key=lambda segment: segment.speaker):
-        text = " ".join(segment.text.strip() for segment in stretch)
+        text = joined_sentences(segment.text.strip() for segment in stretch)
         paragraphs.append(f"{speaker}: {text}" if speaker else text)
     return "".join(paragraph + "\n" for paragraph in paragraphs)
 

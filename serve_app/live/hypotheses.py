@@ -12,10 +12,9 @@ from dataclasses import replace
 from itertools import takewhile
 
 from deployments.contracts import Word
+from deployments.refinement.punctuation import MARKS
 
-# The recogniser closes whatever it hears as if it were a whole sentence.
-_CLOSING_MARKS = ".!?…,;:"
-_OUTER_MARKS = _CLOSING_MARKS + "\"'“”‘’()[]-–—"
+_OUTER_MARKS = MARKS + "\"'“”‘’()[]-–—"
 
 
 class StablePrefix:
@@ -62,4 +61,5 @@ def _without_closing_mark(words: Sequence[Word]) -> tuple[Word, ...]:
     if not words:
         return ()
     *before, last = words
-    return (*before, replace(last, text=last.text.rstrip(_CLOSING_MARKS) or last.text))
+    # The recogniser closes whatever it hears as if it were a whole sentence.
+    return (*before, replace(last, text=last.text.rstrip(MARKS) or last.text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 from deployments.contracts import SAMPLE_RATE_HZ, SpeakerCount, Word
 from deployments.errors import IllegalMove, StageLost
 from deployments.offload import EngineThreads
+from deployments.text_joining import joined_words
 from serve_app.live.backlog import Backlog
 from serve_app.live.contracts import Final, LiveEvent, Partial, SpeechEnded, SpeechStarted
 from serve_app.live.endpointing import (
@@ -25,6 +26,7 @@ from serve_app.live.endpointing import (
 )
 from serve_app.live.front import AudioFront
 from serve_app.live.hearing import Heard, Hearing
+from serve_app.live.polishing import Polish
 from serve_app.live.speakers import SpeakerRegister
 from serve_app.live.states import Machine, Move, State
 from serve_app.live.utterance import RunningUtterance, Spawn
@@ -92,6 +94,7 @@ class Listener:
         spawn: starts tasks.
         say: gets the events.
         request_split: is told when an utterance has all the words that one may; it calls split() in its turn.
+        polish: for finals that are to be said twice.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class Listener:
         spawn: Spawn,
         say: Callable[[LiveEvent], None],
         request_split: Callable[[Split], None],
+        polish: Polish | None = None,
     ) -> None:
         self._settings = settings
         self._front = front
@@ -114,10 +118,12 @@ class Listener:
         self._spawn = spawn
         self._say = say
         self._request_split = request_split
+        self._polish = polish
         self._state = Machine(State.QUIET)
         self._utterance: RunningUtterance | None = None
         self._numbers = itertools.count()
         self._endings: asyncio.Queue[_Ending | None] = asyncio.Queue()
+        self._polishes: asyncio.Queue[asyncio.Task[Final] | None] = asyncio.Queue()
         self._unsaid_finals = 0
         self._split_utterance: int | None = None
         self._speakers = None if settings.speakers is None else SpeakerRegister(settings.speakers)
@@ -178,11 +184,26 @@ class Listener:
         Raises:
             ServiceUnavailable: an utterance could not be recognised.
         """
+        polished = self._spawn(self._say_polished())
         while (ending := await self._endings.get()) is not None:
             heard = Heard() if ending.heard is None else await _result(ending.heard)
             self._unsaid_finals -= 1
             self._backlog.answered(ending.duration_s)
-            self._say(self._final(ending, heard))
+            self._answer(self._final(ending, heard))
+        self._polishes.put_nowait(None)
+        await polished
+
+    def _answer(self, final: Final) -> None:
+        if self._polish is None or not final.words:
+            self._say(final)
+        else:
+            self._say(replace(final, is_provisional=True))
+            self._polishes.put_nowait(self._spawn(_awaited(self._polish(final))))
+
+    async def _say_polished(self) -> None:
+        """Beside the finals: the next utterance's must not wait for the language model."""
+        while (polish := await self._polishes.get()) is not None:
+            self._say(await polish)
 
     def _final(self, ending: _Ending, heard: Heard) -> Final:
         is_drowned = ending.snr_db is not None and ending.snr_db < self._settings.snr_floor_db
@@ -273,6 +294,10 @@ class Listener:
         return await self._threads.run(lambda _: work())
 
 
+async def _awaited(work: Awaitable[Result]) -> Result:
+    return await work
+
+
 async def _result(task: asyncio.Task[Heard]) -> Heard:
     """Of a recognition. One that was cancelled, and not by the session, which would have ended its waiting as well:
     the worker goes away."""
@@ -283,4 +308,4 @@ async def _result(task: asyncio.Task[Heard]) -> Heard:
 
 
 def _text(words: Sequence[Word]) -> str:
-    return " ".join(word.text for word in words)
+    return joined_words(word.text for word in words)

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from deployments.contracts import Segment, Transcript, Word
+from deployments.text_joining import sentence_separator, separator
 from serve_app.dialects.languages import language_name
 from serve_app.dialects.openai.parameters import TranscriptionOptions
 
@@ -161,13 +162,17 @@ def languages_of(segments: Iterable[Segment]) -> list[LanguageCode]:
     return [LanguageCode(code=code) for code in dict.fromkeys(segment.language for segment in segments)]
 
 
-def log_probabilities(segments: Iterable[Segment], *, at_start: bool = True) -> list[LogProbability]:
-    """One entry for each word. Only the first of a transcript (``at_start``) has no space in front of it."""
+def log_probabilities(segments: Iterable[Segment], before: str = "") -> list[LogProbability]:
+    """One entry for each word, with the space in front of it; ``before`` is the text that the segments follow."""
     entries = []
-    for word in (word for segment in segments for word in segment.words):
-        token = word.text if at_start else f" {word.text}"
-        at_start = False
-        entries.append(LogProbability(token=token, bytes=list(token.encode()), logprob=log_probability(word)))
+    for segment in segments:
+        space = sentence_separator(before, segment.text)
+        for index, word in enumerate(segment.words):
+            if index:
+                space = separator(segment.words[index - 1].text, word.text)
+            token = space + word.text
+            entries.append(LogProbability(token=token, bytes=list(token.encode()), logprob=log_probability(word)))
+        before = segment.text or before
     return entries
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from deployments.contracts import Segment, Transcript
+from deployments.text_joining import sentence_separator
 from serve_app.dialects.openai.answers import (
     DiarizedSegment,
     LanguageCode,
@@ -48,6 +49,7 @@ class EventWriter:
         self._options = options
         self._letters = SpeakerLetters()
         self._segments = 0
+        self._last_text = ""
 
     def more(self, segments: Sequence[Segment]) -> list[Event]:
         """The events of the next segments."""
@@ -64,11 +66,13 @@ class EventWriter:
         )
 
     def _of(self, segment: Segment) -> list[Event]:
-        index, at_start = self._segments, self._segments == 0
+        index, before = self._segments, self._last_text
         self._segments += 1
-        delta = TextDelta(type="transcript.text.delta", delta=segment.text if at_start else f" {segment.text}")
+        self._last_text = segment.text or before
+        text = sentence_separator(before, segment.text) + segment.text
+        delta = TextDelta(type="transcript.text.delta", delta=text)
         if self._options.logprobs:
-            delta.logprobs = log_probabilities([segment], at_start=at_start)
+            delta.logprobs = log_probabilities([segment], before)
         if not self._options.diarize:
             return [delta]
         diarized = diarized_segment(index, segment, self._letters)

@@ -6,10 +6,11 @@ final text nevertheless differs from what was sent, what was sent stays, and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deployments.contracts import Word
+from deployments.text_joining import sentence_separator, separator
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class GrowingText:
         else:
             end_s = self._last_word.end_s if self._last_word else 0.0
             spoken = [piece for piece in pieces if piece.word and (piece.word.start_s + piece.word.end_s) / 2 > end_s]
-            added = self._add(_spaced(spoken))
+            added = self._add(_apart(spoken, separator, self.text))
         self._sent, self._last_word = "", None
         return added
 
@@ -55,7 +56,7 @@ class GrowingText:
         if not pieces:
             return []
         # Behind the utterance before.
-        added = _spaced(pieces) if self.pieces and not self._sent else pieces
+        added = pieces if self._sent else _apart(pieces, sentence_separator, self.text)
         self._sent += "".join(piece.text for piece in pieces)
         self._last_word = pieces[-1].word or self._last_word
         self.pieces += added
@@ -87,7 +88,7 @@ def _behind(pieces: Sequence[Piece], length: int) -> list[Piece]:
     return rest
 
 
-def _spaced(pieces: list[Piece]) -> list[Piece]:
+def _apart(pieces: list[Piece], between: Callable[[str, str], str], before: str) -> list[Piece]:
     if not pieces or pieces[0].text[:1].isspace():
         return pieces
-    return [Piece(f" {pieces[0].text}", pieces[0].word), *pieces[1:]]
+    return [Piece(between(before, pieces[0].text) + pieces[0].text, pieces[0].word), *pieces[1:]]

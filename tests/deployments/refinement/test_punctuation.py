@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -98,3 +99,64 @@ def test_refining_twice_changes_nothing_more(texts: list[list[str]]) -> None:
 )
 def test_ends_of_sentences(text: str, ends: bool) -> None:
     assert ends_sentence(text) is ends
+
+
+@pytest.mark.parametrize(
+    ("language", "heard", "written"),
+    [
+        ("hi", "हम हिन्दी बोलते हैं", "हम हिन्दी बोलते हैं।"),
+        ("hi", "हाँ।। नहीं ।", "हाँ। नहीं।"),
+        ("hi", "main ghar ja raha hoon", "Main ghar ja raha hoon."),
+        ("hi", "मेरा office", "मेरा office।"),
+        ("ur", "یہ کیا ہے؟", "یہ کیا ہے؟"),
+        ("ur", "یہ گھر ہے", "یہ گھر ہے۔"),
+        ("ar", "نعم ، هذا صحيح", "نعم، هذا صحيح."),
+        ("ka", "გამარჯობა მსოფლიო", "გამარჯობა მსოფლიო."),
+        ("th", "สวัสดี", "สวัสดี"),
+        ("tr", "istanbul güzel", "İstanbul güzel."),
+        ("it", "tu e i bambini", "Tu e i bambini."),
+        ("hy", "բարև", "Բարև։"),
+    ],
+)
+def test_marks_and_capitals_are_those_of_the_language(language: str, heard: str, written: str) -> None:
+    before = [replace(segment, language=language) for segment in segments(heard)]
+    assert text_of(punctuated(before)) == written
+
+
+def test_chinese_gets_neither_spaces_nor_capitals() -> None:
+    words = tuple(Word(text, index, index + 0.9, 0.9) for index, text in enumerate(["今天", "，", "天气", "好"]))
+    (after,) = punctuated([Segment(0.0, 4.0, "今天，天气好", "zh", words)])
+    assert after.text == "今天，天气好。"
+    assert [word.text for word in after.words] == ["今天，", "天气", "好。"]
+    (bare,) = unpunctuated([after])
+    assert bare.text == "今天天气好"
+
+
+@pytest.mark.parametrize(
+    ("heard", "written"),
+    [
+        ("हिन्दी, में। कमी", "हिन्दी में कमी"),
+        ("“ना”", "ना"),
+        ("یہ، کیا؟", "یہ کیا"),
+        ("நன்றி! வணக்கம்.", "நன்றி வணக்கம்"),
+        ("ন্যায়।", "ন্যায়"),
+        ("é́, café́.", "é́ café́"),
+    ],
+)
+def test_leaving_marks_out_damages_no_letter(heard: str, written: str) -> None:
+    assert text_of(unpunctuated(segments(heard))) == written
+
+
+INDIC = st.text(st.characters(categories=("L", "M"), min_codepoint=0x900, max_codepoint=0xD7F), min_size=1, max_size=6)
+
+
+@given(st.lists(INDIC, min_size=1, max_size=8), st.sampled_from([",", "।", "؟", ".", ""]))
+def test_vowel_signs_survive_both_ways(words: list[str], mark: str) -> None:
+    before = segments(*(word + mark for word in words))
+    for refined in (unpunctuated(before), punctuated(before)):
+        assert [segment.text.strip(",।؟.") for segment in refined] == words
+
+
+@pytest.mark.parametrize("text", ["हाँ।", "是。", "什么？", "کیا؟", "ہے۔", "「はい。」"])
+def test_other_scripts_end_sentences_too(text: str) -> None:
+    assert ends_sentence(text)

@@ -19,6 +19,7 @@ from openai.types.audio import (
 from pydantic import BaseModel
 
 from deployments.contracts import Segment, Transcript, Usage, Word
+from deployments.text_joining import joined_sentences, joined_words
 from serve_app.dialects.openai.answers import DiarizedSegment, DiarizedTranscription, SpeakerLetters, json_answer
 from serve_app.dialects.openai.events import EventWriter, TextDelta
 from serve_app.dialects.openai.parameters import TranscriptionOptions
@@ -44,7 +45,7 @@ def segments(draw: st.DrawFn) -> Segment:
         Word(text, start_s + at, start_s + at + 0.5, confidence, speaker)
         for at, (text, confidence) in enumerate(spoken)
     )
-    text = " ".join(word.text for word in words)
+    text = joined_words(word.text for word in words)
     return Segment(start_s, words[-1].end_s, text, draw(st.sampled_from(["en", "de", "hi"])), words, speaker)
 
 
@@ -53,7 +54,7 @@ def transcripts(draw: st.DrawFn) -> Transcript:
     said = tuple(draw(st.lists(segments(), max_size=6)))
     return Transcript(
         request_id="req_1",
-        text=" ".join(segment.text for segment in said),
+        text=joined_sentences(segment.text for segment in said),
         language=said[0].language if said else None,
         duration_s=7300.0,
         segments=said,
