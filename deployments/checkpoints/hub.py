@@ -19,7 +19,6 @@ from deployments.errors import EngineUnavailable
 if TYPE_CHECKING:
     from huggingface_hub import RepoFile
 
-_DEFAULT_REVISION = "main"
 _CONNECTIONS = 4
 
 
@@ -62,13 +61,14 @@ class HubRepository:
         """See CheckpointStore."""
         import httpx2
 
+        api = self._hub.HfApi(endpoint=self._cache.hub_endpoint)
         try:
-            sizes = _wanted(
-                self._api().list_repo_tree(self._source.location, recursive=True, revision=self._source.revision)
-            )
+            # First, because the library tries other calls again for half a minute where there is no connection.
+            commit = api.repo_info(self._source.location, revision=self._source.revision).sha
+            sizes = _wanted(api.list_repo_tree(self._source.location, recursive=True, revision=commit))
             if not sizes:
                 raise EngineUnavailable(f"The hub's repository {self._source} holds nothing that could be loaded")
-            missing_bytes = sum(self._discard_broken(sizes).values())
+            missing_bytes = sum(_without_broken(self.root / "snapshots" / commit, sizes).values())
             self._cache.check_room(str(self._source), sum(sizes.values()), missing_bytes)
             planned(missing_bytes)
             self._snapshot(sizes, local_files_only=False)
@@ -79,9 +79,6 @@ class HubRepository:
         if found is None:
             raise EngineUnavailable(f"What the hub sent of {self._source} has other sizes than it had announced")
         return found
-
-    def _api(self) -> Any:
-        return self._hub.HfApi(endpoint=self._cache.hub_endpoint)
 
     def _snapshot(self, sizes: dict[str, int], *, local_files_only: bool) -> str:
         folder: str = self._hub.snapshot_download(
@@ -96,23 +93,6 @@ class HubRepository:
             tqdm_class=_silent_bar(),
         )
         return folder
-
-    def _discard_broken(self, sizes: dict[str, int]) -> dict[str, int]:
-        """What has to be fetched; a file of a wrong size is deleted, or the library would take it for the right one."""
-        snapshot = self._local_snapshot()
-        if snapshot is None:
-            return sizes
-        missing = missing_files(snapshot, sizes)
-        for path in missing:
-            link = snapshot / path
-            link.resolve().unlink(missing_ok=True)
-            link.unlink(missing_ok=True)
-        return missing
-
-    def _local_snapshot(self) -> Path | None:
-        revision = self._api().repo_info(self._source.location, revision=self._source.revision).sha
-        snapshot = self.root / "snapshots" / str(revision)
-        return snapshot if snapshot.is_dir() else None
 
     def _explained(self, error: Exception) -> str:
         from huggingface_hub import errors
@@ -130,6 +110,16 @@ class HubRepository:
             case errors.OfflineModeIsEnabled():
                 return f"{what} cannot be fetched while HF_HUB_OFFLINE is set"
         return f"{what} cannot be fetched: {type(error).__name__}: {error}"
+
+
+def _without_broken(snapshot: Path, sizes: dict[str, int]) -> dict[str, int]:
+    """What has to be fetched; a file of a wrong size is deleted, or the library would take it for the right one."""
+    missing = missing_files(snapshot, sizes)
+    for path in missing:
+        link = snapshot / path
+        link.resolve().unlink(missing_ok=True)
+        link.unlink(missing_ok=True)
+    return missing
 
 
 def _wanted(tree: Iterable[RepoFile]) -> dict[str, int]:
