@@ -17,6 +17,8 @@ Result = TypeVar("Result")
 _SHORTEST_SPEECH_S = 0.1
 # Fast speakers say five or six words a second. A recogniser that writes far more has filled noise with words.
 _MOST_WORDS_PER_S = 12.0
+# The first words are waited for most, and so little audio is cheap to recognise.
+_FIRST_PARTIAL_S = 0.4
 
 
 class Spawn(Protocol):
@@ -35,7 +37,7 @@ class RunningUtterance:
         start: its first sample in the stream.
         hear: recognises.
         spawn: starts tasks.
-        interval_s: the shortest time from one partial text to the next.
+        interval_s: the shortest time from one partial text to the next; the first may come earlier.
         show: gets the words of each partial text, and how many of them are stable.
     """
 
@@ -57,7 +59,7 @@ class RunningUtterance:
         self._show = show
         self._prefix = StablePrefix()
         self._heard_s = 0.0
-        self._next_partial_s = _now_s() + interval_s
+        self._next_partial_s = _now_s() + min(interval_s, _FIRST_PARTIAL_S)
         self._partial: asyncio.Task[Any] | None = None
         self._trial: asyncio.Task[Heard] | None = None
         self._trial_samples = 0
