@@ -4,8 +4,7 @@ Source: the vendor's API reference, skills and changelog. Where they are silent 
 
 * Fields that the reference does not name are ignored: it mentions tuning of the language detection without a name for
   it. An empty field counts as not given, as forms send them.
-* ``context`` asks for refinement by a language model. A plan without it gets the transcript and a warning, as the
-  vendor does; a plan with it a 400, for no profile has a language model yet. ``script_correction`` is a 400 likewise.
+* ``context``: see sixtydb_context. ``script_correction`` is a 400: no profile can do it yet.
 * ``hash_id`` is a fingerprint of the file, ``has_audio`` whether there was any audio in it.
 """
 
@@ -16,6 +15,7 @@ import hashlib
 import math
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -23,17 +23,18 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.contracts import SpeakerCount, TranscriptionRequest, TranscriptionWarning, VocabularyTerm, WarningCode
+from deployments.contracts import SpeakerCount, TranscriptionRequest, VocabularyTerm
 from deployments.errors import InvalidParameter, MissingParameter, UnsupportedParameter
-from serve_app.access.plans import Feature, Plan
+from serve_app.access.plans import Plan
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
 from serve_app.dialects.sixtydb_answer import SttAnswer, WordDetails, to_answer
 from serve_app.dialects.sixtydb_catalogue import router as catalogue
+from serve_app.dialects.sixtydb_context import Heeded, heeded, read_context
 from serve_app.dialects.sixtydb_errors import ERROR_RESPONSES, error_body
 from serve_app.services import Services, services_of
-from serve_app.settings import LimitSettings
+from serve_app.settings import LimitSettings, Settings
 from serve_app.uploads import read_form
 
 NAME = "sixtydb"
@@ -69,8 +70,10 @@ class SttOptions(BaseModel):
     include_confidence: bool = Field(False, description="Words carry `confidence`.", examples=[True])
     context: str | None = Field(
         None,
-        description="For refinement by a language model, which this service does not have yet: refused, or left out "
-        "with the warning `llm_refinement_not_in_plan` where the plan has no refinement.",
+        description="What the recording is about, for a language model that polishes the text: a paragraph, or JSON "
+        'of the form `{"general":[{"key":"domain","value":"health"}],"text":"…","terms":["…"]}`. Terms are keywords as '
+        "well, and work without a model; the rest is refused where there is none, and left out with the warning "
+        "`llm_refinement_not_in_plan` where the plan has no refinement.",
         examples=["A call about a broken modem"],
     )
     keywords: str | None = Field(
@@ -81,7 +84,16 @@ class SttOptions(BaseModel):
     )
     script_correction: bool = Field(False, description="Not in this profile: `true` is refused.", examples=[False])
 
-    def to_request(self, request_id: str, limits: LimitSettings) -> TranscriptionRequest:
+    def heeded_context(self, plan: Plan, settings: Settings) -> Heeded:
+        """What of the context can be used.
+
+        Raises:
+            InvalidParameter: it cannot be read.
+            UnsupportedParameter: there is no language model for it.
+        """
+        return heeded(None if self.context is None else read_context(self.context), plan, settings)
+
+    def to_request(self, request_id: str, limits: LimitSettings, context: Heeded) -> TranscriptionRequest:
         """What the pipeline is asked.
 
         Raises:
@@ -97,7 +109,8 @@ class SttOptions(BaseModel):
             candidates=candidates if language is None else (),
             diarize=self.diarize,
             speaker_count=speaker_count(self.min_speakers, self.max_speakers) if self.diarize else SpeakerCount(),
-            vocabulary=tuple(_term(entry) for entry in _listed(self.keywords)),
+            vocabulary=_each_once((*(_term(entry) for entry in _listed(self.keywords)), *context.vocabulary)),
+            context=context.refinement,
             max_duration_s=limits.max_duration_s_in(NAME),
         )
 
@@ -117,6 +130,14 @@ def speaker_count(minimum: int | None, maximum: int | None) -> SpeakerCount:
     if least is not None and most is not None and least > most:
         raise InvalidParameter("min_speakers", "is larger than max_speakers")
     return SpeakerCount(minimum=least, maximum=most)
+
+
+def _each_once(terms: Iterable[VocabularyTerm]) -> tuple[VocabularyTerm, ...]:
+    """With the weight that it was first given."""
+    first: dict[str, VocabularyTerm] = {}
+    for term in terms:
+        first.setdefault(term.text, term)
+    return tuple(first.values())
 
 
 def _listed(field: str | None) -> list[str]:
@@ -179,33 +200,20 @@ async def transcribe(request: Request, services: Annotated[Services, Depends(ser
         options = SttOptions.model_validate({name: value for name, value in form.fields.items() if value.strip()})
         if form.audio is None:
             raise MissingParameter(AUDIO_PART)
-        transcription = options.to_request(f"req_{uuid.uuid4().hex}", limits)
+        context = options.heeded_context(visit.plan, services.settings)
+        transcription = options.to_request(f"req_{uuid.uuid4().hex}", limits, context)
         check_request(transcription, visit.plan, services.settings, options.names())
-        stripped = _stripped(options, visit.plan, services.settings.profile)
+        if options.script_correction:
+            reason = f"the {services.settings.profile} profile cannot correct scripts"
+            raise UnsupportedParameter("script_correction", reason)
         fingerprint = await asyncio.to_thread(hashlib.sha256, form.audio.data)
         started_s = time.perf_counter()
         transcript = await services.transcriptions.run(visit, transcription, form.audio)
         processing_s = time.perf_counter() - started_s
     details = WordDetails(times=options.return_timestamps == "word", confidences=options.include_confidence)
-    complete = replace(transcript, warnings=(*transcript.warnings, *stripped))
+    complete = replace(transcript, warnings=(*transcript.warnings, *context.warnings))
     answer = to_answer(complete, details, processing_s, fingerprint.hexdigest()[:32])
     return JSONResponse(answer.model_dump(mode="json", exclude_unset=True))
-
-
-def _stripped(options: SttOptions, plan: Plan, profile: str) -> tuple[TranscriptionWarning, ...]:
-    """Warnings about what the plan does not include and is left out.
-
-    Raises:
-        UnsupportedParameter: the engines cannot do it.
-    """
-    if options.script_correction:
-        raise UnsupportedParameter("script_correction", f"the {profile} profile cannot correct scripts")
-    if options.context is None:
-        return ()
-    if Feature.REFINEMENT in plan.features:
-        raise UnsupportedParameter("context", f"the {profile} profile has no language model to refine with")
-    message = "The plan has no refinement by a language model: context was left out"
-    return (TranscriptionWarning(WarningCode.LLM_REFINEMENT_NOT_IN_PLAN, message),)
 
 
 router.include_router(catalogue)

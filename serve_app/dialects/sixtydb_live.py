@@ -19,7 +19,6 @@ from fastapi import APIRouter, Depends, WebSocket
 from pydantic import BaseModel, Field
 
 from deployments.errors import IllegalMove, Overloaded, ServiceUnavailable, UnsupportedParameter
-from deployments.recognition.engines import recognition_capabilities
 from serve_app.access.pricing import Charge, Outcome, from_micros, price
 from serve_app.dialects import sixtydb
 from serve_app.dialects import sixtydb_live_answers as answers
@@ -88,7 +87,7 @@ class SixtydbConversation:
                 await self._connection.send(answers.partial(event, self._options.language))
             case Final():
                 await self._connection.send(answers.final(event, diarize=self._options.diarize))
-                if event.text and not self._is_continuous:
+                if event.text and not event.is_provisional and not self._is_continuous:
                     await self._end()
             case SessionEnded():
                 self._connection.finish(answers.session_stopped(self._session_id, event, self._cost(event)))
@@ -143,8 +142,8 @@ class SixtydbConversation:
 
     def _effective(self, languages: Languages) -> frozenset[str]:
         """Where the engine knows one language, every way to ask for it is the same."""
-        engine = self._connection.services.settings.recognition.engine
-        return frozenset(languages or recognition_capabilities(engine).languages)
+        recognition = self._connection.services.settings.recognition
+        return frozenset(languages or recognition.capabilities().languages)
 
     async def _end(self) -> None:
         if self._is_ending:

@@ -11,7 +11,7 @@ from deployments.contracts import Word
 from deployments.errors import ClientTooFast, MessageTooLarge, SessionIdle, SessionLimit
 from serve_app.access.visit import Visit
 from serve_app.dialects.sixtydb_errors import error_body
-from serve_app.dialects.sixtydb_live_messages import Languages, Start, StartConfig, Warnings
+from serve_app.dialects.sixtydb_live_messages import Languages, Start, StartConfig, Warnings, written_warning
 from serve_app.dialects.socket_frames import Message
 from serve_app.live.contracts import Final, LiveOptions, Partial, SessionEnded, SpeechStarted
 
@@ -96,9 +96,13 @@ def partial(event: Partial, language: str | None) -> Message:
 
 
 def final(event: Final, *, diarize: bool) -> Message:
-    """Text that will not change. There is no language model yet, so its first form is its last."""
+    """Text that will not change, but for what a language model makes of a provisional one, under the same id."""
     mode = "speech_end" if event.text else "speech_end_no_result"
     message = _transcription(event, event.language, mode, is_final=True, snr_db=event.snr_db)
+    message |= {"speech_final": not event.is_provisional, "llm_applied": event.polished}
+    if event.warnings:
+        codes = list(dict.fromkeys(warning.code.value for warning in event.warnings))
+        message |= {"warnings": [written_warning(warning) for warning in event.warnings], "warning_codes": codes}
     return message | {"speaker": event.speaker} if diarize else message
 
 

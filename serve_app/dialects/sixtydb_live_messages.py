@@ -4,8 +4,7 @@ Sources: the vendor's documents and skill, its LiveKit plugin, and seven public 
 
 * ``audio_enhancement``: no profile enhances audio. ``off`` is what happens; ``adaptive`` leaves the decision to the
   service and gets a warning, because every published example sends it; ``light`` asks for it, and is refused.
-* ``context.terms`` become vocabulary, which needs no language model. The other parts of ``context`` ask for refinement
-  by one: a plan without it gets a warning, as the vendor does; a plan with it an error, for no profile has one yet.
+* ``context``: see sixtydb_context.
 * Fields that no document names are left out, and a warning says so.
 """
 
@@ -19,11 +18,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import from_json
 
-from deployments.contracts import SpeakerCount, TranscriptionRequest, VocabularyTerm
+from deployments.contracts import SpeakerCount, TranscriptionRequest, TranscriptionWarning
 from deployments.errors import InvalidParameter, UnsupportedParameter
-from serve_app.access.plans import Feature, Plan
+from serve_app.access.plans import Plan
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.sixtydb import speaker_count
+from serve_app.dialects.sixtydb_context import Context, heeded
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
 from serve_app.settings import Settings
 
@@ -32,7 +32,6 @@ _BROWSER_HZ = 16_000
 _MOST_LANGUAGES = 5
 _SHORTEST_MS = 300
 _LONGEST_MS = 10_000
-_TERM_WEIGHT = 1.5
 _ENCODINGS = {"linear": Encoding.PCM_S16, "mulaw": Encoding.MULAW}
 _NAMES = ParameterNames(
     language="languages", candidates="languages", speaker_count="config.max_speakers", diarize="config.diarize"
@@ -45,27 +44,13 @@ Warnings = list[dict[str, str]]
 """What was left out: a code for programs and a sentence for people each."""
 
 
+def written_warning(warning: TranscriptionWarning) -> dict[str, str]:
+    """A warning as messages have it."""
+    return {"code": warning.code.value, "message": warning.message}
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class Context(_Message):
-    """Hints; see the module about their parts."""
-
-    general: tuple[Any, ...] | None = None
-    text: str | None = None
-    terms: tuple[str, ...] | None = None
-
-    @property
-    def vocabulary(self) -> tuple[VocabularyTerm, ...]:
-        """The terms, each once."""
-        terms = dict.fromkeys(term.strip() for term in self.terms or ())
-        return tuple(VocabularyTerm(term, _TERM_WEIGHT) for term in terms if term)
-
-    @property
-    def asks_for_refinement(self) -> bool:
-        """Whether there is more than terms."""
-        return bool(self.general or (self.text or "").strip())
 
 
 class StartConfig(_Message):
@@ -127,6 +112,7 @@ class Start(_Message):
         )
         check_request(request, plan, settings, _NAMES)
         self._check_audio(settings.profile)
+        context = heeded(self.context, plan, settings)
         interval_ms = self.config.interim_results_frequency
         options = LiveOptions(
             request_id=request_id,
@@ -139,16 +125,17 @@ class Start(_Message):
             end_silence_s=self.config.utterance_end_ms / 1000,
             diarize=self.config.diarize,
             speaker_count=count,
-            vocabulary=self.context.vocabulary if self.context else (),
+            vocabulary=context.vocabulary,
+            context=context.refinement,
         )
-        return options, self._warnings(plan, settings.profile)
+        return options, [*self._warnings(settings.profile), *map(written_warning, context.warnings)]
 
     def _check_audio(self, profile: str) -> None:
         if self.config.audio_enhancement == "light":
             reason = f"the {profile} profile does not enhance audio"
             raise UnsupportedParameter("config.audio_enhancement", reason, ("off",))
 
-    def _warnings(self, plan: Plan, profile: str) -> Warnings:
+    def _warnings(self, profile: str) -> Warnings:
         warnings = [
             {"code": "unknown_field", "message": f"{name} is not a field of start: it was left out"}
             for name in (*(self.model_extra or ()), *(f"config.{name}" for name in self.config.model_extra or ()))
@@ -156,12 +143,6 @@ class Start(_Message):
         if self.config.audio_enhancement == "adaptive":
             message = f"The {profile} profile does not enhance audio: it is recognised as it comes"
             warnings.append({"code": "audio_enhancement_unavailable", "message": message})
-        if self.context and self.context.asks_for_refinement:
-            if Feature.REFINEMENT in plan.features:
-                reason = f"the {profile} profile has no language model to refine with; context.terms works without"
-                raise UnsupportedParameter("context", reason)
-            message = "The plan has no refinement by a language model: only the terms of context are used"
-            warnings.append({"code": "llm_refinement_not_in_plan", "message": message})
         return warnings
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from deployments.contracts import SpeakerCount, VocabularyTerm, Word
+from deployments.contracts import RefinementContext, SpeakerCount, TranscriptionWarning, VocabularyTerm, Word
 from serve_app.access.visit import Visit
 
 
@@ -60,6 +60,7 @@ class LiveOptions:
         diarize: name the speaker of finals.
         speaker_count: what is known of how many there are; see SpeakerRegister.
         vocabulary: names and terms to listen for.
+        context: what the client tells; with it finals come twice, see Final.
     """
 
     request_id: str
@@ -76,6 +77,7 @@ class LiveOptions:
     diarize: bool = False
     speaker_count: SpeakerCount = field(default_factory=SpeakerCount)
     vocabulary: tuple[VocabularyTerm, ...] = ()
+    context: RefinementContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,9 @@ class Final:
     """An utterance, for good. An empty one answers a ``finalize`` when nothing was said.
 
     ``speaker`` is that of all its words: None where none was asked for, or none could be told.
+
+    With a context a final with words comes twice: as it was recognised, ``is_provisional``, and soon after as a
+    language model has ``polished`` it, or, where that could not be done, as it was. Others may come in between.
     """
 
     utterance: int
@@ -120,6 +125,9 @@ class Final:
     speaker: str | None = None
     snr_db: float | None = None
     from_finalize: bool = False
+    is_provisional: bool = False
+    polished: bool = False
+    warnings: tuple[TranscriptionWarning, ...] = ()
 
     @property
     def confidence(self) -> float:

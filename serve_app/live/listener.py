@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -189,16 +189,16 @@ class Listener:
             heard = Heard() if ending.heard is None else await _result(ending.heard)
             self._unsaid_finals -= 1
             self._backlog.answered(ending.duration_s)
-            self._answer(self._final(ending, heard))
+            self._say_final(self._final(ending, heard))
         self._polishes.put_nowait(None)
         await polished
 
-    def _answer(self, final: Final) -> None:
+    def _say_final(self, final: Final) -> None:
         if self._polish is None or not final.words:
             self._say(final)
         else:
             self._say(replace(final, is_provisional=True))
-            self._polishes.put_nowait(self._spawn(_awaited(self._polish(final))))
+            self._polishes.put_nowait(self._spawn(self._polish(final)))
 
     async def _say_polished(self) -> None:
         """Beside the finals: the next utterance's must not wait for the language model."""
@@ -292,10 +292,6 @@ class Listener:
         if duration_s <= _INLINE_S:
             return work()
         return await self._threads.run(lambda _: work())
-
-
-async def _awaited(work: Awaitable[Result]) -> Result:
-    return await work
 
 
 async def _result(task: asyncio.Task[Heard]) -> Heard:

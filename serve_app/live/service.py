@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Protocol
 
-from deployments.contracts import TranscriptionRequest
+from deployments.contracts import RefinementTask, TranscriptionRequest
 from deployments.errors import InvalidParameter, ServiceUnavailable
 from deployments.offload import EngineThreads
 from deployments.speech_gate.silero import SileroVad
@@ -20,6 +20,7 @@ from serve_app.live.contracts import LiveOptions, SessionEnded
 from serve_app.live.endpointing import EndpointingSettings
 from serve_app.live.front import AudioFront
 from serve_app.live.listener import ListenerSettings
+from serve_app.live.polishing import StagePolish
 from serve_app.live.recognizing import HearingTask, StageHearing
 from serve_app.live.session import EngineSession, SessionLimits
 from serve_app.live.voice_activity import StreamingVad
@@ -113,7 +114,15 @@ class EngineLiveService:
             ),
             threads=self._threads,
             settle=settle,
+            polish=self._polish(options),
         )
+
+    def _polish(self, options: LiveOptions) -> StagePolish | None:
+        llm = self._settings.refinement.llm
+        if options.context is None or llm is None:
+            return None
+        task = RefinementTask(vocabulary=options.vocabulary, context=options.context, polish_timeout_s=llm.timeout_s)
+        return StagePolish(self._stages, task)
 
     def _endpointing(self, options: LiveOptions) -> EndpointingSettings:
         plain = EndpointingSettings()

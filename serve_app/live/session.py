@@ -23,6 +23,7 @@ from serve_app.live.front import AudioFront
 from serve_app.live.hearing import Hearing
 from serve_app.live.listener import Listener, ListenerSettings, Split
 from serve_app.live.outbox import Outbox
+from serve_app.live.polishing import Polish
 from serve_app.live.states import Machine, Move, State
 
 Result = TypeVar("Result")
@@ -60,6 +61,7 @@ class EngineSession:
         hear: recognises.
         threads: for audio that comes in large messages.
         settle: called before the session says that it has ended as it should; what it raises is said instead.
+        polish: for finals that are to be said twice.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class EngineSession:
         hear: Hearing,
         threads: EngineThreads,
         settle: Callable[[SessionEnded], Awaitable[None]],
+        polish: Polish | None = None,
     ) -> None:
         self._limits = limits
         self._settle = settle
@@ -88,6 +91,7 @@ class EngineSession:
             spawn=self._spawn,
             say=self._say,
             request_split=self._inbox.put_nowait,
+            polish=polish,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last_call_s = 0.0

@@ -84,7 +84,7 @@ class Guard:
         accepted: list[Edit] = []
         refused: list[Refusal] = []
         for edit in edits:
-            cleaned = Edit(edit.first, edit.old, tuple(filter(None, map(without_marks, edit.new))))
+            cleaned = _trimmed(Edit(edit.first, edit.old, tuple(filter(None, map(without_marks, edit.new)))))
             refusal = self._refusal(passage, words, cleaned, taken)
             if refusal is None:
                 taken.update(range(cleaned.first, cleaned.end))
@@ -119,7 +119,7 @@ class Guard:
         """Whether the audio speaks against the edit, as far as the words tell."""
         is_term = _key(edit.new) in self.known.terms
         has_same_letters = _letters(edit.old) == _letters(edit.new)
-        if len(edit.old) != len(edit.new) and not (is_term or has_same_letters):
+        if len(edit.old) != len(edit.new) and not (has_same_letters or (is_term and _is_all_of_it(edit))):
             return Refusal.WORD_COUNT
         confidence = mean_confidence(heard)
         if confidence >= SURE and not is_term:
@@ -142,11 +142,30 @@ class Guard:
         )
 
 
+def _trimmed(edit: Edit) -> Edit:
+    """Without the words at either end that stay; models quote a word more to be clear."""
+    if not _changes(edit):
+        return edit
+    first, old, new = edit.first, edit.old, edit.new
+    while len(old) > 1 and len(new) > 1 and spelling_key(old[0]) == spelling_key(new[0]):
+        first, old, new = first + 1, old[1:], new[1:]
+    while len(old) > 1 and len(new) > 1 and spelling_key(old[-1]) == spelling_key(new[-1]):
+        old, new = old[:-1], new[:-1]
+    return Edit(first, old, new)
+
+
 def _stands_there(edit: Edit, heard: Sequence[Word], starts: Sequence[int]) -> bool:
     if not edit.old or len(heard) != len(edit.old) or any(edit.first < start < edit.end for start in starts):
         return False
     keys = [spelling_key(word.text) for word in heard]
     return all(keys) and keys == [spelling_key(text) for text in edit.old]
+
+
+def _is_all_of_it(edit: Edit) -> bool:
+    """Whether no word at either end could be left out: in "to cuber netties" the first is none of "Kubernetes"."""
+    alike = _likeness(_key(edit.old), _key(edit.new))
+    shorter = (edit.old[1:], edit.old[:-1]) if len(edit.old) > 1 else ()
+    return all(_likeness(_key(rest), _key(edit.new)) < alike for rest in shorter)
 
 
 def _can_be_said(texts: Sequence[str]) -> bool:

@@ -1,0 +1,123 @@
+"""60db's ``context``, of files and of sessions: hints for a language model, and terms, which work without one.
+
+A file's form field holds a paragraph, or the object as JSON; ``start`` holds the object, or a paragraph. Facts in
+``general`` are pairs of ``key`` and ``value``, as in the vendor's documents; an object is read as well.
+
+Where the operator has set a language model up, any context has it polish the text, if the plan has refinement. Without
+a model, terms become vocabulary, and what else there is, is an error; a plan without refinement gets a warning for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import from_json
+
+from deployments.contracts import RefinementContext, TranscriptionWarning, VocabularyTerm, WarningCode
+from deployments.errors import InvalidParameter, UnsupportedParameter
+from serve_app.access.plans import Feature, Plan
+from serve_app.settings import Settings
+
+_TERM_WEIGHT = 1.5
+
+
+class Fact(BaseModel):
+    """Something about the recording, by name."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    key: str
+    value: str
+
+
+class Context(BaseModel):
+    """See the module."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    general: tuple[Fact, ...] = ()
+    text: str = ""
+    terms: tuple[str, ...] = Field(())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_paragraph(cls, content: Any) -> Any:
+        if isinstance(content, str):
+            return {"text": content}
+        if not isinstance(content, Mapping):
+            return content
+        return {name: value for name, value in content.items() if value is not None}
+
+    @field_validator("general", mode="before")
+    @classmethod
+    def _from_object(cls, facts: Any) -> Any:
+        return [{"key": key, "value": value} for key, value in facts.items()] if isinstance(facts, Mapping) else facts
+
+    @property
+    def vocabulary(self) -> tuple[VocabularyTerm, ...]:
+        """The terms, each once."""
+        return tuple(VocabularyTerm(term, _TERM_WEIGHT) for term in self._terms())
+
+    def to_refinement(self) -> RefinementContext | None:
+        """The same for the stages; None where nothing is said."""
+        facts = tuple((fact.key.strip(), fact.value.strip()) for fact in self.general if fact.value.strip())
+        context = RefinementContext(facts, self.text.strip(), self._terms())
+        return None if context == RefinementContext() else context
+
+    def _terms(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(term.strip() for term in self.terms if term.strip()))
+
+
+@dataclass(frozen=True, slots=True)
+class Heeded:
+    """What of a context can be used: for the language model, for the rules; and what the caller should know."""
+
+    refinement: RefinementContext | None = None
+    vocabulary: tuple[VocabularyTerm, ...] = ()
+    warnings: tuple[TranscriptionWarning, ...] = ()
+
+
+def read_context(field: str) -> Context:
+    """A form field.
+
+    Raises:
+        InvalidParameter: it begins like a JSON object, and is none.
+        pydantic.ValidationError: a part is not what it should be.
+    """
+    if not field.lstrip().startswith("{"):
+        return Context(text=field)
+    try:
+        content = from_json(field)
+    except ValueError:
+        raise InvalidParameter("context", "is neither a paragraph nor JSON") from None
+    return Context.model_validate(content)
+
+
+def heeded(context: Context | None, plan: Plan, settings: Settings) -> Heeded:
+    """What of a context is used here.
+
+    Raises:
+        UnsupportedParameter: there is no language model for it.
+    """
+    asked = None if context is None else context.to_refinement()
+    if context is None or asked is None:
+        return Heeded()
+    has_more_than_terms = bool(asked.general or asked.text)
+    if Feature.REFINEMENT not in plan.features:
+        warnings = (_NOT_IN_PLAN,) if has_more_than_terms else ()
+        return Heeded(None, context.vocabulary, warnings)
+    if settings.refinement.llm is not None:
+        return Heeded(asked, context.vocabulary)
+    if has_more_than_terms:
+        reason = f"the {settings.profile} profile has no language model to refine with; context.terms works without"
+        raise UnsupportedParameter("context", reason)
+    return Heeded(None, context.vocabulary)
+
+
+_NOT_IN_PLAN = TranscriptionWarning(
+    WarningCode.LLM_REFINEMENT_NOT_IN_PLAN,
+    "The plan has no refinement by a language model: of context, only the terms are used",
+)
