@@ -7,7 +7,7 @@ import yaml
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount, SpeakerTurn, SpeechMap, TimeSpan, Waveform
 from deployments.diarization.engine import SharedTrunkDiarizer
 from deployments.recognition.engine import SpeechWindow
-from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
+from deployments.recognition.engines import load_recognition_engine
 from deployments.recognition.windows import WindowSettings, plan_windows
 from deployments.speech_gate.gate import GateSettings, SpeechGateEngine
 from load_tests.decoding import decode
@@ -37,7 +37,7 @@ class Recogniser:
 
     def __init__(self, settings: Settings) -> None:
         recognition = settings.recognition
-        options = RecognitionEngineOptions(beams=recognition.beams, threads=recognition.threads)
+        options = recognition.options(settings.checkpoint_cache())
         self._engine = load_recognition_engine(recognition.engine, options)
         (self._language,) = self._engine.capabilities.languages
         self._batch_items = recognition.max_batch_items

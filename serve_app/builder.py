@@ -10,14 +10,13 @@ from ray.serve import Application
 
 from deployments.decode.deployment import Decoder
 from deployments.decode.limits import DecodeLimits
-from deployments.diarization.deployment import Diarizer
+from deployments.diarization.deployment import Diarizer, DiarizerConfig
 from deployments.language_id.deployment import LanguageIdentifier, LanguageIdentifierConfig
 from deployments.language_id.smoothing import SmoothingSettings
 from deployments.recognition.batcher import BatchLimits
 from deployments.recognition.deployment import Recognizer, RecognizerConfig
-from deployments.recognition.engines import RecognitionEngineOptions, recognition_capabilities
 from deployments.recognition.windows import WindowSettings
-from deployments.refinement.deployment import Refiner
+from deployments.refinement.deployment import Refiner, RefinerConfig
 from deployments.speech_gate.deployment import SpeechGate
 from deployments.speech_gate.gate import GateSettings
 from serve_app.access.limiter import Limiter, LimiterConfig
@@ -35,8 +34,8 @@ def build_app(args: Settings) -> Application:
         speech_gate=_deployment(SpeechGate).bind(GateSettings(snr_floor_db=args.speech_gate.snr_floor_db)),
         language_identifier=_deployment(LanguageIdentifier).bind(_language_config(args)),
         recognizer=_deployment(Recognizer).bind(_recognizer_config(args)),
-        diarizer=_deployment(Diarizer).bind(args.diarization.threads),
-        refiner=_deployment(Refiner).bind(),
+        diarizer=_deployment(Diarizer).bind(_diarizer_config(args)),
+        refiner=_deployment(Refiner).bind(_refiner_config(args)),
     )
     limiter = _deployment(Limiter).bind(LimiterConfig(lease_ttl_s=args.access.lease_ttl_s))
     job_runner = _deployment(JobRunner).bind(args, stages, CALLBACK_FORMS)
@@ -58,16 +57,25 @@ def _decode_limits(settings: Settings) -> DecodeLimits:
 def _language_config(settings: Settings) -> LanguageIdentifierConfig:
     return LanguageIdentifierConfig(
         engine=settings.language.engine,
-        languages=recognition_capabilities(settings.recognition.engine).languages,
+        options=settings.language.options(settings.recognition.capabilities().languages, settings.checkpoint_cache()),
         smoothing=SmoothingSettings(switch_nats=settings.language.switch_nats),
     )
+
+
+def _refiner_config(settings: Settings) -> RefinerConfig:
+    llm = settings.refinement.llm
+    return RefinerConfig(language_model=None if llm is None else llm.options(settings.checkpoint_cache()))
+
+
+def _diarizer_config(settings: Settings) -> DiarizerConfig:
+    return DiarizerConfig(settings.diarization.engine, settings.diarization.options(settings.checkpoint_cache()))
 
 
 def _recognizer_config(settings: Settings) -> RecognizerConfig:
     recognition = settings.recognition
     return RecognizerConfig(
         engine=recognition.engine,
-        options=RecognitionEngineOptions(beams=recognition.beams, threads=recognition.threads),
+        options=recognition.options(settings.checkpoint_cache()),
         limits=BatchLimits(
             slots=recognition.resolved_slots(),
             max_items=recognition.max_batch_items,

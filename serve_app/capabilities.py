@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from deployments.contracts import TranscriptionRequest
 from deployments.errors import FeatureNotInPlan, InvalidParameter, UnsupportedParameter
-from deployments.recognition.engines import recognition_capabilities
 from serve_app.access.plans import Feature, Plan
 from serve_app.settings import Settings
 
@@ -47,11 +46,11 @@ def possible_languages(language: str | None, candidates: tuple[str, ...], settin
     """The languages that a recording may be in: the one that is known, or the caller's choice, or all there are."""
     if language is not None:
         return (language,)
-    return candidates or tuple(sorted(recognition_capabilities(settings.recognition.engine).languages))
+    return candidates or tuple(sorted(settings.recognition.capabilities().languages))
 
 
 def _check_languages(asked: tuple[str, ...], settings: Settings, name: str) -> None:
-    known = recognition_capabilities(settings.recognition.engine).languages
+    known = settings.recognition.capabilities().languages
     for language in asked:
         if language not in known:
             spoken = tuple(sorted(known))

@@ -14,6 +14,7 @@ def engine_loaders(settings: Settings) -> dict[str, Callable[[], object]]:
     return {
         "decode": _decode_a_file,
         "speech gate": _load_speech_gate,
+        "language": lambda: _load_language(settings),
         "recognition": lambda: _load_recognition(settings),
         "diarization": lambda: _load_diarization(settings),
     }
@@ -39,15 +40,24 @@ def _load_speech_gate() -> object:
     return SpeechGateEngine()
 
 
+def _load_language(settings: Settings) -> object:
+    from deployments.language_id.engines import load_language_engine
+
+    languages = settings.recognition.capabilities().languages
+    return load_language_engine(
+        settings.language.engine, settings.language.options(languages, settings.checkpoint_cache())
+    )
+
+
 def _load_recognition(settings: Settings) -> object:
-    from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
+    from deployments.recognition.engines import load_recognition_engine
 
     recognition = settings.recognition
-    options = RecognitionEngineOptions(beams=recognition.beams, threads=recognition.threads)
-    return load_recognition_engine(recognition.engine, options)
+    return load_recognition_engine(recognition.engine, recognition.options(settings.checkpoint_cache()))
 
 
 def _load_diarization(settings: Settings) -> object:
-    from deployments.diarization.engine import SharedTrunkDiarizer
+    from deployments.diarization.engines import load_diarization_engine
 
-    return SharedTrunkDiarizer(threads=settings.diarization.threads)
+    diarization = settings.diarization
+    return load_diarization_engine(diarization.engine, diarization.options(settings.checkpoint_cache()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from deployments.contracts import LanguageSpan, TimeSpan, Waveform
 from deployments.errors import UnsupportedParameter
@@ -12,7 +11,6 @@ from deployments.language_id.identifier import Identifier
 from deployments.language_id.smoothing import SmoothingSettings
 from deployments.language_id.stretches import StretchSettings
 from deployments.offload import EngineThreads
-from deployments.torch_runtime import TorchSettings
 
 # Engines let one call at a time compute; what another prepares meanwhile, and that it gets its turn between the
 # batches of a long recording, needs a thread for each.
@@ -21,17 +19,11 @@ _CALLS_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class LanguageIdentifierConfig:
-    """What a LanguageIdentifier replica is made of; languages are those of the recogniser.
-
-    See LanguageEngineOptions for folder, torch and batch_clips, which engines without weights have no use for.
-    """
+    """What a LanguageIdentifier replica is made of."""
 
     engine: str
-    languages: frozenset[str]
+    options: LanguageEngineOptions
     smoothing: SmoothingSettings
-    folder: Path | None = None
-    torch: TorchSettings = field(default_factory=TorchSettings)
-    batch_clips: int = 16
     stretches: StretchSettings = field(default_factory=StretchSettings)
 
 
@@ -39,9 +31,8 @@ class LanguageIdentifier:
     """Labels speech regions with their language."""
 
     def __init__(self, config: LanguageIdentifierConfig) -> None:
-        options = LanguageEngineOptions(config.languages, config.folder, config.torch, config.batch_clips)
-        engine = load_language_engine(config.engine, options)
-        self._languages = engine.languages & config.languages
+        engine = load_language_engine(config.engine, config.options)
+        self._languages = engine.languages & config.options.languages
         self._identifier = Identifier(engine, config.smoothing, config.stretches)
         self._threads = EngineThreads(_CALLS_AT_ONCE)
 

@@ -2,62 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from deployments.checkpoints.cache import CheckpointCache
+from deployments.checkpoints.fetching import fetch
+from deployments.checkpoints.source import CheckpointSource
 from deployments.errors import EngineUnavailable
 from deployments.language_id.engine import LanguageEngine
 from deployments.language_id.single_language import SingleLanguage
 from deployments.torch_runtime import TorchSettings
 
+SINGLE_LANGUAGE = "single-language"
+WHISPER_HEAD = "whisper-head"
+_ENGINES = (SINGLE_LANGUAGE, WHISPER_HEAD)
+
 
 @dataclass(frozen=True, slots=True)
 class LanguageEngineOptions:
-    """What every language engine can be told; see each engine for what it makes of it.
+    """What language engines can be told; one that cannot heed something refuses it.
 
     Attributes:
         languages: those of the recogniser.
-        folder: of the checkpoint, already on this machine; None where the engine needs none.
+        checkpoint: of a multilingual Whisper, for whisper-head.
+        cache: where fetched weights are kept; needed to load a checkpoint.
         torch: how a torch engine runs.
-        batch_clips: stretches of speech heard in one pass.
+        batch_clips: stretches of speech that whisper-head hears in one pass.
     """
 
     languages: frozenset[str]
-    folder: Path | None = None
+    checkpoint: CheckpointSource | None = None
+    cache: CheckpointCache | None = None
     torch: TorchSettings = field(default_factory=TorchSettings)
     batch_clips: int = 16
 
 
-def _load_single_language(options: LanguageEngineOptions) -> LanguageEngine:
-    return SingleLanguage(options.languages)
+def check_language_engine(name: str, options: LanguageEngineOptions) -> None:
+    """Say without loading it whether an engine can be what the options want.
+
+    Raises:
+        EngineUnavailable: it cannot, or no engine has this name.
+    """
+    if name not in _ENGINES:
+        raise EngineUnavailable(f"No language engine is called {name!r}; there are: {', '.join(_ENGINES)}")
+    if name == WHISPER_HEAD:
+        if options.checkpoint is None:
+            raise EngineUnavailable(
+                f"The engine {name} needs a multilingual Whisper checkpoint: a hub's org/name, a folder or s3://…"
+            )
+        return
+    if len(options.languages) != 1:
+        raise EngineUnavailable(
+            f"The engine {name} needs a recogniser of one language, and this one has {len(options.languages)}; "
+            f"{WHISPER_HEAD} tells languages apart"
+        )
+    if options.checkpoint is not None or options.torch != TorchSettings():
+        raise EngineUnavailable(
+            f"The engine {name} has no weights: checkpoint, device, precision, compile and threads do not apply to it"
+        )
+
+
+def load_language_engine(name: str, options: LanguageEngineOptions) -> LanguageEngine:
+    """Load an engine; takes seconds where it has weights, and longer where they are not on this node yet.
+
+    Raises:
+        EngineUnavailable: no engine has this name, it cannot be what the options want, it lacks a package or its
+            weights, or it knows none of the recogniser's languages.
+    """
+    check_language_engine(name, options)
+    engine = SingleLanguage(options.languages) if options.checkpoint is None else _load_whisper_head(options)
+    if not engine.languages & options.languages:
+        languages = ", ".join(sorted(options.languages))
+        raise EngineUnavailable(f"The language engine {name!r} knows none of the recogniser's languages, {languages}")
+    return engine
 
 
 def _load_whisper_head(options: LanguageEngineOptions) -> LanguageEngine:
     from deployments.language_id.whisper_head import WhisperHead, WhisperHeadSettings
 
-    if options.folder is None:
-        raise EngineUnavailable("The engine 'whisper-head' needs a Whisper checkpoint: no model is set for it")
-    return WhisperHead(options.folder, WhisperHeadSettings(torch=options.torch, batch_clips=options.batch_clips))
-
-
-_LOADERS: Mapping[str, Callable[[LanguageEngineOptions], LanguageEngine]] = {
-    "single-language": _load_single_language,
-    "whisper-head": _load_whisper_head,
-}
-
-
-def load_language_engine(name: str, options: LanguageEngineOptions) -> LanguageEngine:
-    """Load an engine; takes seconds where it has weights.
-
-    Raises:
-        EngineUnavailable: no engine has this name, it lacks a package or its weights, or it knows none of the
-            recogniser's languages.
-    """
-    if name not in _LOADERS:
-        raise EngineUnavailable(f"No language engine is called {name!r}; there are: {', '.join(_LOADERS)}")
-    engine = _LOADERS[name](options)
-    if not engine.languages & options.languages:
-        spoken = ", ".join(sorted(options.languages))
-        raise EngineUnavailable(f"The language engine {name!r} knows none of the recogniser's languages, {spoken}")
-    return engine
+    if options.checkpoint is None or options.cache is None:
+        raise EngineUnavailable("To load a checkpoint takes a cache")
+    folder = fetch(options.checkpoint, options.cache)
+    return WhisperHead(folder, WhisperHeadSettings(torch=options.torch, batch_clips=options.batch_clips))

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
-from deployments.recognition.engines import recognition_capabilities
 from serve_app.access.credentials import credential_of
 from serve_app.dialects.errors import route_class
 from serve_app.dialects.languages import language_name, native_name
@@ -68,7 +67,7 @@ class SttModels(BaseModel):
 async def languages(request: Request, services: Annotated[Services, Depends(services_of)]) -> SttLanguages:
     """Those of the engine that runs, with `auto` before them."""
     await services.access.identified(credential_of(request))
-    codes = sorted(recognition_capabilities(services.settings.recognition.engine).languages)
+    codes = sorted(services.settings.recognition.capabilities().languages)
     auto = SttLanguage(code="auto", name="Auto-detect", native="Auto-detect", code_switching=False)
     listed = [
         SttLanguage(code=code, name=language_name(code), native=native_name(code), code_switching=False)
@@ -91,7 +90,7 @@ async def models(request: Request, services: Annotated[Services, Depends(service
         description=f"{engine} of the {settings.profile} profile",
         category="speech-to-text",
         type="stt",
-        languages=len(recognition_capabilities(engine).languages),
+        languages=len(settings.recognition.capabilities().languages),
         features=_features(settings),
     )
     return SttModels(success=True, message="STT models retrieved", data=[model])
@@ -99,7 +98,7 @@ async def models(request: Request, services: Annotated[Services, Depends(service
 
 def _features(settings: Settings) -> list[str]:
     """The vendor's names where it has them."""
-    engine = recognition_capabilities(settings.recognition.engine)
+    engine = settings.recognition.capabilities()
     offered = {
         "auto_language_detection": len(engine.languages) > 1,
         "speaker_diarization": True,

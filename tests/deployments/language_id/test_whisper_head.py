@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deployments.checkpoints.cache import CheckpointCache
+from deployments.checkpoints.source import CheckpointSource
 from deployments.contracts import Samples, TimeSpan, Waveform
 from deployments.errors import Cancelled, EngineUnavailable, UnsupportedParameter
 from deployments.language_id.deployment import LanguageIdentifier, LanguageIdentifierConfig
@@ -35,6 +37,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def head(folder: Path) -> WhisperHead:
     return WhisperHead(folder)
+
+
+def options_of(folder: Path, *languages: str) -> LanguageEngineOptions:
+    cache = CheckpointCache(folder.parent / "unused", offline=True)
+    return LanguageEngineOptions(frozenset(languages), CheckpointSource(str(folder)), cache)
 
 
 def probabilities(
@@ -149,16 +156,15 @@ def test_missing_weights_are_named(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_engine_needs_a_checkpoint_and_a_language_of_the_recogniser(folder: Path) -> None:
-    with pytest.raises(EngineUnavailable, match="no model is set"):
+    with pytest.raises(EngineUnavailable, match="needs a multilingual Whisper checkpoint"):
         load_language_engine("whisper-head", LanguageEngineOptions(frozenset({"en", "de"})))
     with pytest.raises(EngineUnavailable, match="none of the recogniser's languages, ja, ko"):
-        load_language_engine("whisper-head", LanguageEngineOptions(frozenset({"ja", "ko"}), folder))
+        load_language_engine("whisper-head", options_of(folder, "ja", "ko"))
 
 
 async def test_the_stage_chooses_among_what_the_recogniser_knows(folder: Path) -> None:
-    stage = LanguageIdentifier(
-        LanguageIdentifierConfig("whisper-head", frozenset({"en", "de", "or"}), SmoothingSettings(), folder)
-    )
+    options = options_of(folder, "en", "de", "or")
+    stage = LanguageIdentifier(LanguageIdentifierConfig("whisper-head", options, SmoothingSettings()))
     spans = await stage.identify(Waveform(RECORDING), REGIONS, ("de", "en", "or"))
     # The English word at the end is too short to be believed.
     assert [(span.language, span.span.start_s, span.span.end_s) for span in spans] == [
