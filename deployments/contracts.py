@@ -28,16 +28,21 @@ class WarningCode(StrEnum):
     AUDIO_TRUNCATED = "audio_truncated"
     DEGENERATE_OUTPUT_DROPPED = "degenerate_output_dropped"
     LLM_REFINEMENT_NOT_IN_PLAN = "llm_refinement_not_in_plan"
+    INLINE_CODE_SWITCH_PARTIAL = "inline_code_switch_partial"
     LLM_REFINEMENT_REJECTED = "llm_refinement_rejected"
     LLM_REFINEMENT_UNAVAILABLE = "llm_refinement_unavailable"
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionWarning:
-    """A code for programs and a sentence for people."""
+    """A code for programs and a sentence for people.
+
+    ``segments`` are the indices of those that it is about; empty where it is about the whole recording.
+    """
 
     code: WarningCode
     message: str
+    segments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

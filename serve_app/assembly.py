@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from deployments.contracts import RecognizedSpan, Segment, SpeakerTurn, Word
@@ -68,9 +69,11 @@ def spoken_turns(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) -> t
 
     The times are the diarizer's: words leave gaps and cannot overlap (37.7 % diarization error against 16.3 %). A word
     belongs to the turn of its speaker that it overlaps most, or to the nearest. A turn without a word stays only if it
-    is long enough to be more than a breath.
+    is long enough to be more than a breath. Its language is that of most of its words, or, without any, of the segment
+    that is nearest.
     """
     said: list[list[Word]] = [[] for _ in turns]
+    languages: list[Counter[str]] = [Counter() for _ in turns]
     by_speaker: dict[str | None, list[int]] = {}
     for index, turn in enumerate(turns):
         by_speaker.setdefault(turn.speaker, []).append(index)
@@ -78,11 +81,12 @@ def spoken_turns(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) -> t
         for word in segment.words:
             own = by_speaker.get(word.speaker)
             if own:
-                said[max(own, key=lambda index: _closeness_s(word, turns[index]))].append(word)
-    language = segments[0].language if segments else ""
+                closest = max(own, key=lambda index: _closeness_s(word, turns[index]))
+                said[closest].append(word)
+                languages[closest][segment.language] += 1
     return tuple(
-        _turn(turn, language, words)
-        for turn, words in zip(turns, said, strict=True)
+        _turn(turn, _most_common(spoken) or _nearest_language(turn, segments), words)
+        for turn, words, spoken in zip(turns, said, languages, strict=True)
         if words or turn.end_s - turn.start_s >= _WORDLESS_TURN_S
     )
 
@@ -92,6 +96,15 @@ def _turn(turn: SpeakerTurn, language: str, words: Sequence[Word]) -> Segment:
     return Segment(turn.start_s, turn.end_s, text, language, tuple(words), turn.speaker)
 
 
-def _closeness_s(word: Word, turn: SpeakerTurn) -> float:
+def _most_common(languages: Counter[str]) -> str | None:
+    return next((language for language, _ in languages.most_common(1)), None)
+
+
+def _nearest_language(turn: SpeakerTurn, segments: Sequence[Segment]) -> str:
+    nearest = max(segments, key=lambda segment: _closeness_s(segment, turn), default=None)
+    return "" if nearest is None else nearest.language
+
+
+def _closeness_s(said: Word | Segment, turn: SpeakerTurn) -> float:
     """Seconds of overlap; negative, the seconds between them."""
-    return min(word.end_s, turn.end_s) - max(word.start_s, turn.start_s)
+    return min(said.end_s, turn.end_s) - max(said.start_s, turn.start_s)

@@ -15,8 +15,6 @@ import numpy.typing as npt
 from deployments.calls import Deadline, call, retried
 from deployments.contracts import (
     LanguageDetection,
-    LanguageSource,
-    LanguageSpan,
     RecognitionTask,
     RecognizedSpan,
     Refined,
@@ -33,6 +31,8 @@ from deployments.contracts import (
 from deployments.text_joining import joined_sentences
 from serve_app.assembly import segments_of
 from serve_app.capabilities import possible_languages
+from serve_app.code_switching import code_switch_warning
+from serve_app.identification import Labels, detection_of, labelled_in_turn, main_language
 from serve_app.settings import Settings
 
 Result = TypeVar("Result")
@@ -89,18 +89,19 @@ class Pipeline:
         """
         deadline = Deadline(self._settings.limits.request_timeout_s)
         opened = await retried(lambda: self._open(request, audio, deadline))
+        candidates = possible_languages(request.language, request.candidates, self._settings)
         if not opened.speech.regions:
-            return _without_speech(request, opened.speech)
-        detection, labelled = await self._languages(request, opened, deadline)
+            return _without_speech(request, opened.speech, detection_of(candidates, 0, ()))
         recognition = self._settings.recognition
-        groups = _groups(labelled, recognition.group_s if on_segments is None else recognition.stream_group_s)
+        group_s = recognition.group_s if on_segments is None else recognition.stream_group_s
+        groups = _groups(opened.speech.regions, group_s)
         heard: list[RecognizedSpan] = []
         segments: list[Segment] = []
         warnings: list[TranscriptionWarning] = list(opened.speech.warnings)
         turns = asyncio.ensure_future(self._turns(request, opened, deadline))
 
         async def recognize() -> None:
-            async with contextlib.aclosing(self._recognized(groups, opened, deadline)) as done:
+            async with contextlib.aclosing(self._recognized(groups, candidates, opened, deadline)) as done:
                 async for spans in done:
                     heard.extend(spans)
                     warnings.extend(warning for span in spans for warning in span.warnings)
@@ -117,6 +118,7 @@ class Pipeline:
         await _together(turns, recognize())
         if on_segments is None:
             await refine(heard)
+        detection = detection_of(candidates, len(groups), segments)
         return _transcript(request, opened.speech, heard, await turns, tuple(segments), detection, warnings)
 
     async def _open(self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8], deadline: Deadline) -> _Opened:
@@ -140,12 +142,17 @@ class Pipeline:
         return turns
 
     async def _recognized(
-        self, groups: Sequence[tuple[LanguageSpan, ...]], opened: _Opened, deadline: Deadline
+        self,
+        groups: Sequence[tuple[TimeSpan, ...]],
+        candidates: tuple[str, ...],
+        opened: _Opened,
+        deadline: Deadline,
     ) -> AsyncGenerator[tuple[RecognizedSpan, ...]]:
         """What each group was recognised as, in order; some are worked on ahead of the one that is waited for."""
         turn = asyncio.Semaphore(self._settings.recognition.groups_in_flight)
 
-        async def recognize(group: tuple[LanguageSpan, ...]) -> tuple[RecognizedSpan, ...]:
+        async def recognize(labels: asyncio.Future[Labels]) -> tuple[RecognizedSpan, ...]:
+            group = await labels
             async with turn:
                 spans: tuple[RecognizedSpan, ...] = await retried(
                     lambda: call(
@@ -158,26 +165,15 @@ class Pipeline:
                 )
                 return spans
 
-        async with _cancelled_at_the_end([asyncio.ensure_future(recognize(group)) for group in groups]) as tasks:
+        identifier = self._stages.language_identifier
+        async with (
+            _cancelled_at_the_end(
+                labelled_in_turn(identifier, opened.waveform, groups, candidates, deadline)
+            ) as labelled,
+            _cancelled_at_the_end([asyncio.ensure_future(recognize(labels)) for labels in labelled]) as tasks,
+        ):
             for task in tasks:
                 yield await task
-
-    async def _languages(
-        self, request: TranscriptionRequest, opened: _Opened, deadline: Deadline
-    ) -> tuple[LanguageDetection, tuple[LanguageSpan, ...]]:
-        """The language of each speech region; a known one, or the only one there is, needs no model."""
-        regions = opened.speech.regions
-        candidates = possible_languages(request.language, request.candidates, self._settings)
-        if len(candidates) == 1:
-            detection = LanguageDetection(LanguageSource.FAST_PATH, candidates, 0)
-            return detection, tuple(LanguageSpan(region, candidates[0], 1.0) for region in regions)
-        identified: tuple[LanguageSpan, ...] = await retried(
-            lambda: call(
-                self._stages.language_identifier.identify, opened.waveform, regions, candidates, deadline=deadline
-            )
-        )
-        detection = LanguageDetection(LanguageSource.LID_PER_SEGMENT, candidates, 1)
-        return detection, tuple(_label(region, identified) for region in regions)
 
     async def _refined(
         self, request: TranscriptionRequest, segments: tuple[Segment, ...], deadline: Deadline
@@ -211,36 +207,26 @@ async def _cancelled_at_the_end(tasks: list[asyncio.Future[Result]]) -> AsyncGen
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _groups(spans: Sequence[LanguageSpan], group_s: float) -> list[tuple[LanguageSpan, ...]]:
-    """Consecutive spans of about group_s of audio each, so that a long file spreads over replicas."""
-    groups: list[list[LanguageSpan]] = []
-    for span in spans:
-        if groups and span.span.end_s - groups[-1][0].span.start_s <= group_s:
-            groups[-1].append(span)
+def _groups(regions: Sequence[TimeSpan], group_s: float) -> list[tuple[TimeSpan, ...]]:
+    """Consecutive regions of about group_s of audio each, so that a long file spreads over replicas."""
+    groups: list[list[TimeSpan]] = []
+    for region in regions:
+        if groups and region.end_s - groups[-1][0].start_s <= group_s:
+            groups[-1].append(region)
         else:
-            groups.append([span])
+            groups.append([region])
     return [tuple(group) for group in groups]
 
 
-def _numbered(segments: Sequence[Segment], groups: Sequence[tuple[LanguageSpan, ...]]) -> tuple[Segment, ...]:
+def _numbered(segments: Sequence[Segment], groups: Sequence[tuple[TimeSpan, ...]]) -> tuple[Segment, ...]:
     """Segments that say in which group they were recognised, where there is more than one."""
     if len(groups) == 1:
         return tuple(segments)
-    starts_s = [group[0].span.start_s for group in groups[1:]]
+    starts_s = [group[0].start_s for group in groups[1:]]
     return tuple(replace(segment, chunk=bisect.bisect_right(starts_s, segment.start_s)) for segment in segments)
 
 
-def _label(region: TimeSpan, identified: Sequence[LanguageSpan]) -> LanguageSpan:
-    """The identified language that covers most of a region."""
-
-    def overlap_s(candidate: LanguageSpan) -> float:
-        return min(region.end_s, candidate.span.end_s) - max(region.start_s, candidate.span.start_s)
-
-    best = max(identified, key=overlap_s)
-    return LanguageSpan(region, best.language, best.probability)
-
-
-def _without_speech(request: TranscriptionRequest, speech: SpeechMap) -> Transcript:
+def _without_speech(request: TranscriptionRequest, speech: SpeechMap, detection: LanguageDetection) -> Transcript:
     return Transcript(
         request_id=request.request_id,
         text="",
@@ -251,6 +237,7 @@ def _without_speech(request: TranscriptionRequest, speech: SpeechMap) -> Transcr
         snr_db=speech.snr_db,
         warnings=speech.warnings,
         usage=Usage(billable_s=0.0),
+        detection=detection,
     )
 
 
@@ -263,22 +250,16 @@ def _transcript(
     detection: LanguageDetection,
     warnings: Sequence[TranscriptionWarning],
 ) -> Transcript:
+    switched = code_switch_warning(segments)
     return Transcript(
         request_id=request.request_id,
         text=joined_sentences(segment.text for segment in segments),
-        language=_main_language(spans),
+        language=main_language([(span.language, span.span.duration_s) for span in spans]),
         duration_s=speech.duration_s,
         segments=segments,
         turns=turns,
         snr_db=speech.snr_db,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys([*warnings, *([switched] if switched else [])])),
         usage=Usage(billable_s=speech.duration_s),
         detection=detection,
     )
-
-
-def _main_language(spans: Sequence[RecognizedSpan]) -> str | None:
-    seconds: dict[str, float] = {}
-    for span in spans:
-        seconds[span.language] = seconds.get(span.language, 0.0) + span.span.duration_s
-    return max(seconds, key=lambda language: seconds[language]) if seconds else None

@@ -52,7 +52,9 @@ class SttWarning(BaseModel):
 
     code: str = Field(description="For programs.", examples=["no_speech_detected"])
     message: str = Field(description="For people.", examples=["Nobody speaks in this recording"])
-    affected_segments: list[int] = Field(description="Empty: it is about the whole recording.", examples=[[]])
+    affected_segments: list[int] = Field(
+        description="Indices into `segments`; empty where it is about the whole recording.", examples=[[]]
+    )
 
 
 class SttLanguageDetection(BaseModel):
@@ -127,7 +129,7 @@ def to_answer(transcript: Transcript, details: WordDetails, processing_s: float,
         segments=segments,
         words=[word for segment in segments for word in segment.words],
         warnings=[
-            SttWarning(code=warning.code.value, message=warning.message, affected_segments=[])
+            SttWarning(code=warning.code.value, message=warning.message, affected_segments=list(warning.segments))
             for warning in transcript.warnings
         ],
         warning_codes=list(dict.fromkeys(warning.code.value for warning in transcript.warnings)),

@@ -20,12 +20,16 @@ from deployments.contracts import (
     Word,
 )
 from serve_app.assembly import segments_of
+from serve_app.identification import labelled, main_language
 from serve_app.live.hearing import Excerpt, Heard
+from serve_app.live.spoken_languages import SpokenLanguages
 from serve_app.live.voicing import with_voice
 from serve_app.pipeline import StageHandles
 
 # Text of a running utterance that comes later than this is behind what is being said.
 _PARTIAL_TIMEOUT_S = 3.0
+# Identification on less speech is little better than a guess, which would stick to the partial texts that follow.
+_IDENTIFIABLE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class StageHearing:
         self._stages = stages
         self._task = task
         self._refinement = RefinementTask(task.punctuate, task.vocabulary)
-        self._language = task.languages[0] if len(task.languages) == 1 else None
+        self._spoken = SpokenLanguages()
 
     async def __call__(self, excerpt: Excerpt, *, is_partial: bool) -> Heard:
         """See Hearing. Finals are tried again when a replica dies under them; a partial is soon followed by another."""
@@ -68,30 +72,53 @@ class StageHearing:
 
     async def _hear(self, excerpt: Excerpt, deadline: Deadline, *, is_partial: bool) -> Heard:
         waveform = Waveform(excerpt.samples)
-        labelled = await self._labelled(waveform, excerpt.regions, deadline, is_partial=is_partial)
+        labels = await self._labelled(waveform, excerpt, deadline, is_partial=is_partial)
         recognition = RecognitionTask(deadline.remaining_s(), live=True, partial=is_partial)
         spans: tuple[RecognizedSpan, ...] = await call(
-            self._stages.recognizer.recognize, waveform, labelled, recognition, deadline=deadline
+            self._stages.recognizer.recognize, waveform, labels, recognition, deadline=deadline
         )
         segments = segments_of([span for span in spans if not _is_degenerate(span)], ())
         if segments:
             refined: Refined = await call(self._stages.refiner.refine, segments, self._refinement, deadline=deadline)
             segments = refined.segments
         words = [word for segment in segments for word in segment.words]
-        return Heard(_in_stream(words, excerpt), labelled[0].language)
+        language = main_language([(label.language, label.span.duration_s) for label in labels])
+        return Heard(_in_stream(words, excerpt), language)
 
     async def _labelled(
-        self, waveform: Waveform, regions: tuple[TimeSpan, ...], deadline: Deadline, *, is_partial: bool
+        self, waveform: Waveform, excerpt: Excerpt, deadline: Deadline, *, is_partial: bool
     ) -> tuple[LanguageSpan, ...]:
-        """The language of an utterance; the only candidate needs no model, and a partial takes the last one known."""
-        known = self._language if is_partial or len(self._task.languages) == 1 else None
-        if known is None:
-            identified: tuple[LanguageSpan, ...] = await call(
-                self._stages.language_identifier.identify, waveform, regions, self._task.languages, deadline=deadline
-            )
-            known = max(identified, key=lambda label: label.span.duration_s).language
-            self._language = known
-        return tuple(LanguageSpan(region, known, 1.0) for region in regions)
+        """The languages of an utterance's regions; the only candidate needs no model.
+
+        A final is identified. A partial is once there is enough of the utterance; until then it is taken to be in
+        the language of the utterance before, where there was one.
+        """
+        before = self._spoken.before(excerpt.start_s)
+        is_identifiable = excerpt.speech_s >= _IDENTIFIABLE_S
+        if is_partial:
+            known = self._spoken.of(excerpt.start_s)
+            if known is None and before is not None and not is_identifiable:
+                known = before.language
+            if known is not None:
+                return tuple(LanguageSpan(region, known, 1.0) for region in excerpt.regions)
+        labels = await labelled(
+            self._stages.language_identifier,
+            waveform,
+            excerpt.regions,
+            self._task.languages,
+            None if before is None else _in_excerpt(before, excerpt),
+            deadline,
+        )
+        if is_identifiable or not is_partial:
+            end_s = excerpt.start_s + waveform.duration_s
+            self._spoken.remember(replace(labels[-1], span=TimeSpan(excerpt.start_s, end_s)))
+        return labels
+
+
+def _in_excerpt(spoken: LanguageSpan, excerpt: Excerpt) -> LanguageSpan:
+    """The same with times of the excerpt, before which it lies."""
+    span = TimeSpan(spoken.span.start_s - excerpt.start_s, spoken.span.end_s - excerpt.start_s)
+    return replace(spoken, span=span)
 
 
 def _is_degenerate(span: RecognizedSpan) -> bool:

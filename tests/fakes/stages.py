@@ -104,7 +104,11 @@ class FakeGraph:
         return self.speech
 
     async def _identify(
-        self, waveform: Any, regions: tuple[TimeSpan, ...], candidates: tuple[str, ...]
+        self,
+        waveform: Any,
+        regions: tuple[TimeSpan, ...],
+        candidates: tuple[str, ...],
+        before: LanguageSpan | None = None,
     ) -> tuple[LanguageSpan, ...]:
         return tuple(LanguageSpan(region, "en", 0.9) for region in regions)
 

@@ -64,6 +64,17 @@ def test_a_turn_without_words_stays_only_if_it_is_long() -> None:
     ]
 
 
+def test_a_turn_is_in_the_language_of_most_of_its_words_or_of_what_is_said_near_it() -> None:
+    turns = [SpeakerTurn("SPEAKER_00", 0, 3), SpeakerTurn("SPEAKER_01", 4, 7), SpeakerTurn("SPEAKER_00", 8, 10)]
+    spans = [span("one two three", 0.0, "en"), span("und", 4.0, "de"), span("so weiter", 5.0, "de")]
+    spoken = spoken_turns(segments_of(spans, turns), turns)
+    assert [(turn.text, turn.language) for turn in spoken] == [
+        ("one two three", "en"),
+        ("und so weiter", "de"),
+        ("", "de"),
+    ]
+
+
 @given(
     st.lists(st.lists(st.sampled_from(["a", "b.", "c,", "d?"]), max_size=40), max_size=5),
     st.lists(st.tuples(st.integers(0, 3), st.floats(0, 100), st.floats(0.1, 20)), max_size=6),

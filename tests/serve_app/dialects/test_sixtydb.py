@@ -153,6 +153,14 @@ async def test_silence_is_a_success_with_a_warning(edge: Edge) -> None:
     assert answer["warning_codes"] == ["no_speech_detected"]
 
 
+async def test_a_warning_numbers_the_segments_that_it_is_about(edge: Edge) -> None:
+    edge.pipeline.warnings = (TranscriptionWarning(WarningCode.INLINE_CODE_SWITCH_PARTIAL, "Two languages", (1,)),)
+    answer = (await stt(edge)).json()
+    assert answer["warnings"] == [
+        {"code": "inline_code_switch_partial", "message": "Two languages", "affected_segments": [1]},
+    ]
+
+
 async def test_the_pipeline_is_asked_for_what_the_form_says(edge: Edge) -> None:
     fields = {
         "language": "auto",

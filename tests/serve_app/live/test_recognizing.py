@@ -98,7 +98,9 @@ def test_a_span_in_which_the_recogniser_looped_has_no_words() -> None:
 def test_of_several_languages_finals_are_identified_and_partials_take_the_last() -> None:
     graph = FakeGraph()
 
-    async def identify(waveform: Any, regions: Any, candidates: tuple[str, ...]) -> tuple[LanguageSpan, ...]:
+    async def identify(
+        waveform: Any, regions: Any, candidates: tuple[str, ...], before: LanguageSpan | None
+    ) -> tuple[LanguageSpan, ...]:
         assert candidates == ("de", "hi")
         return (LanguageSpan(TimeSpan(0.0, 1.0), "de", 0.9), LanguageSpan(TimeSpan(1.0, 4.0), "hi", 0.9))
 
@@ -110,6 +112,70 @@ def test_of_several_languages_finals_are_identified_and_partials_take_the_last()
 
     assert run_virtually(main) == ["hi"] * 4
     assert len(graph.language_identifier.identify.calls) == 2
+
+
+def test_a_short_beginning_is_taken_to_be_in_the_language_of_the_utterance_before() -> None:
+    graph = FakeGraph()
+    answers = iter(["de", "hi", "de"])
+
+    async def identify(
+        waveform: Any, regions: Any, candidates: tuple[str, ...], before: LanguageSpan | None
+    ) -> tuple[LanguageSpan, ...]:
+        return tuple(LanguageSpan(region, next(answers), 0.9) for region in regions)
+
+    graph.language_identifier = FakeStage(identify=identify)
+    beginning = replace(EXCERPT, start_s=20.0, speech_s=1.0)
+
+    async def main() -> list[str | None]:
+        hearing = StageHearing(graph.handles(), replace(TASK, languages=("de", "hi")))
+        heard = [
+            await hearing(EXCERPT, is_partial=False),
+            await hearing(beginning, is_partial=True),
+            await hearing(replace(beginning, speech_s=3.0), is_partial=True),
+            await hearing(replace(beginning, speech_s=3.5), is_partial=True),
+            await hearing(replace(beginning, speech_s=3.5), is_partial=False),
+        ]
+        return [each.language for each in heard]
+
+    assert run_virtually(main) == ["de", "de", "hi", "hi", "de"]
+    befores = [call[3] for call in graph.language_identifier.identify.calls]
+    # In seconds of the excerpt: the utterance before lasted from 10 to 14. What this one was taken for is no reason.
+    assert befores == [None, *[LanguageSpan(TimeSpan(-10.0, -6.0), "de", 0.9)] * 2]
+
+
+def test_a_guess_from_a_short_beginning_does_not_stick() -> None:
+    graph = FakeGraph()
+    answers = iter(["de", "hi"])
+
+    async def identify(waveform: Any, regions: Any, candidates: Any, before: Any) -> tuple[LanguageSpan, ...]:
+        return tuple(LanguageSpan(region, next(answers), 0.9) for region in regions)
+
+    graph.language_identifier = FakeStage(identify=identify)
+
+    async def main() -> list[str | None]:
+        hearing = StageHearing(graph.handles(), replace(TASK, languages=("de", "hi")))
+        beginning = replace(EXCERPT, speech_s=0.5)
+        return [(await hearing(excerpt, is_partial=True)).language for excerpt in (beginning, EXCERPT)]
+
+    assert run_virtually(main) == ["de", "hi"]
+
+
+def test_an_utterance_of_two_languages_is_recognised_in_both_and_named_by_the_longer() -> None:
+    graph = FakeGraph()
+    regions = (TimeSpan(0.0, 1.0), TimeSpan(1.2, 4.0))
+
+    async def identify(waveform: Any, regions: Any, candidates: Any, before: Any) -> tuple[LanguageSpan, ...]:
+        return tuple(LanguageSpan(*label, 0.9) for label in zip(regions, ("de", "hi"), strict=True))
+
+    graph.language_identifier = FakeStage(identify=identify)
+
+    async def main() -> Heard:
+        hearing = StageHearing(graph.handles(), replace(TASK, languages=("de", "hi")))
+        return await hearing(replace(EXCERPT, regions=regions), is_partial=False)
+
+    assert run_virtually(main).language == "hi"
+    ((_, spans, _),) = graph.recognizer.recognize.calls
+    assert [span.language for span in spans] == ["de", "hi"]
 
 
 def test_a_final_is_tried_again_when_a_replica_dies_and_a_partial_is_not() -> None:
