@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount, SpeakerTurn, SpeechMap, TimeSpan, Waveform
-from deployments.diarization.engine import SharedTrunkDiarizer
+from deployments.diarization.onnx_trunk import load_onnx_diarizer
 from deployments.recognition.engine import SpeechWindow
 from deployments.recognition.engines import load_recognition_engine
 from deployments.recognition.windows import WindowSettings, plan_windows
@@ -72,7 +72,7 @@ class Diarizer:
     """Our diarization on one thread."""
 
     def __init__(self) -> None:
-        self._engine = SharedTrunkDiarizer(threads=1)
+        self._engine = load_onnx_diarizer(threads=1)
 
     def diarize(self, samples: Samples) -> tuple[SpeakerTurn, ...]:
         """Turns, with the number of speakers unknown."""

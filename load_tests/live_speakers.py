@@ -12,7 +12,8 @@ import typer
 from scipy.optimize import linear_sum_assignment
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount, SpeakerTurn
-from deployments.diarization.engine import SharedTrunkDiarizer
+from deployments.diarization.onnx_trunk import load_onnx_diarizer
+from deployments.diarization.shared_trunk import SharedTrunkDiarizer
 from deployments.speech_gate.silero import SileroVad
 from load_tests.decoding import decode
 from load_tests.der import read_rttm
@@ -141,7 +142,7 @@ def live_speakers(
     if missing:
         report.skipped.append(missing)
     if marked:
-        engine, vad = SharedTrunkDiarizer(), SileroVad()
+        engine, vad = load_onnx_diarizer(), SileroVad()
         with console.status("Speakers"):
             report.tables.append(names_table([name_speakers(recording, engine, vad) for recording in marked]))
     report.print(console)

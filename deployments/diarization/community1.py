@@ -60,6 +60,15 @@ class Community1:
     plda: PldaWeights
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Community1Graphs:
+    """The same models, whole and as plain ONNX graphs, for who wants their weights."""
+
+    segmentation: onnx.ModelProto
+    embedding: onnx.ModelProto
+    plda: PldaWeights
+
+
 def load_community1(package: str = PACKAGE) -> Community1:
     """Read and cut the models; about 0.3 s.
 
@@ -74,14 +83,21 @@ def load_community1(package: str = PACKAGE) -> Community1:
         embedding=embedding,
         embedding_trunk=_cut(graph, "fbank", ("batch", "frames", 80), TRUNK_TENSOR),
         embedding_head=_cut(graph, STATISTICS_TENSOR, ("batch", 5120), "embedding"),
-        plda=PldaWeights(
-            xvector_mean=_read_array(library, "xvec_mean1", np.float64, (256,)),
-            lda=_read_array(library, "xvec_lda", np.float32, (256, 128)),
-            lda_mean=_read_array(library, "xvec_mean2", np.float32, (128,)),
-            plda_mean=_read_array(library, "plda_mu", np.float64, (128,)),
-            transform=_read_array(library, "plda_tr", np.float64, (128, 128)),
-            between_variance=_read_array(library, "plda_psi", np.float64, (128,)),
-        ),
+        plda=_read_plda(library),
+    )
+
+
+def load_community1_graphs(package: str = PACKAGE) -> Community1Graphs:
+    """Read the models as graphs.
+
+    Raises:
+        errors.EngineUnavailable: the wheel, its library or one of the symbols is missing.
+    """
+    library = _open_library(package)
+    return Community1Graphs(
+        segmentation=_as_onnx(_read_symbol(library, "segmentation_ort_data")),
+        embedding=_as_onnx(_read_symbol(library, "embedding_ort_data")),
+        plda=_read_plda(library),
     )
 
 
@@ -129,6 +145,17 @@ def _read_symbol(library: ctypes.CDLL, name: str, size_bytes: int | None = None)
         raise errors.EngineUnavailable(
             f"this moonshine-voice carries no diarization weights ({name}); 0.0.73 does"
         ) from error
+
+
+def _read_plda(library: ctypes.CDLL) -> PldaWeights:
+    return PldaWeights(
+        xvector_mean=_read_array(library, "xvec_mean1", np.float64, (256,)),
+        lda=_read_array(library, "xvec_lda", np.float32, (256, 128)),
+        lda_mean=_read_array(library, "xvec_mean2", np.float32, (128,)),
+        plda_mean=_read_array(library, "plda_mu", np.float64, (128,)),
+        transform=_read_array(library, "plda_tr", np.float64, (128, 128)),
+        between_variance=_read_array(library, "plda_psi", np.float64, (128,)),
+    )
 
 
 def _read_array(

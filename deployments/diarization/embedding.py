@@ -13,23 +13,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import kaldi_native_fbank as knf
 import numpy as np
 import numpy.typing as npt
 
-from deployments import contracts, errors
-from deployments.diarization.community1 import STATISTICS_TENSOR, Community1, open_session
 from deployments.diarization.segmentation import (
     FRAME_CENTRE_SAMPLES,
     FRAME_STEP_SAMPLES,
     WINDOW_SAMPLES,
     LocalActivity,
 )
-from deployments.stopping import StopSignal
 
 Floats = npt.NDArray[np.float32]
 
 EMBEDDING_SIZE = 256
+TRUNK_CHANNELS = 2560
 FBANK_LENGTH_SAMPLES = 400
 FBANK_STEP_SAMPLES = 160
 FBANK_FRAMES_PER_TRUNK_FRAME = 8
@@ -39,99 +36,71 @@ VARIANCE_FLOOR = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
+class TrunkPiece:
+    """Trunk frames [start, stop) are kept of what the trunk makes of [first, last)."""
+
+    first: int
+    start: int
+    stop: int
+    last: int
+
+    @property
+    def samples(self) -> slice:
+        """Of the recording, for the filterbank frames of [first, last)."""
+        overhang = FBANK_LENGTH_SAMPLES - FBANK_STEP_SAMPLES
+        return slice(self.first * TRUNK_STEP_SAMPLES, self.last * TRUNK_STEP_SAMPLES + overhang)
+
+
+@dataclass(frozen=True, slots=True)
 class TrunkPieces:
     """How the recording is cut for the trunk, in trunk frames of 80 ms."""
 
     core_frames: int = 125
     context_frames: int = 13
 
-
-class SharedTrunkEmbedder:
-    """WeSpeaker ResNet34 (Wang et al. 2023), cut before its statistics pooling."""
-
-    def __init__(self, models: Community1, pieces: TrunkPieces, threads: int) -> None:
-        self._trunk = open_session(models.embedding_trunk, threads)
-        self._head = open_session(models.embedding_head, threads)
-        self._pieces = pieces
-
-    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: StopSignal) -> Floats:
-        """Embed each local speaker where it speaks alone, or, where it never does, wherever it speaks.
-
-        Returns:
-            [windows, 3, 256]; NaN for a local speaker that says nothing.
-
-        Raises:
-            errors.Cancelled: should_stop turned true.
-        """
-        alone = activity.alone
-        # A local speaker that never speaks alone is embedded from its overlaps: better than nothing.
-        masks = np.where(alone.any(axis=1, keepdims=True), alone, activity.active)
-        trunk_frame_count = count_trunk_frames(len(samples))
-        embeddings = np.full((len(masks), masks.shape[2], EMBEDDING_SIZE), np.nan, dtype=np.float32)
-        weights = [
-            trunk_weights(mask, int(first_frame) * FRAME_STEP_SAMPLES, trunk_frame_count)
-            for mask, first_frame in zip(masks, activity.first_frames, strict=True)
-        ]
-        wanted = np.zeros(trunk_frame_count, dtype=np.bool_)
-        for start, window in weights:
-            wanted[start : start + window.shape[1]] |= window.any(axis=0)
-        buffer = np.empty((0, 0), dtype=np.float32)
-        buffer_start, next_window = 0, 0
-        for piece in self._trunk_pieces(samples, wanted, should_stop):
-            buffer = np.concatenate((buffer, piece)) if buffer.size else piece
-            buffer_end = buffer_start + len(buffer)
-            while next_window < len(weights):
-                start, window = weights[next_window]
-                if start + window.shape[1] > buffer_end:
-                    break
-                local = buffer[start - buffer_start : start - buffer_start + window.shape[1]]
-                speaking = window.sum(axis=1) > 0
-                if speaking.any():
-                    statistics = pool_statistics(local, window[speaking])
-                    (embeddings[next_window, speaking],) = self._head.run(None, {STATISTICS_TENSOR: statistics})
-                next_window += 1
-            if next_window == len(weights):
-                break
-            keep_from = weights[next_window][0]
-            buffer, buffer_start = buffer[keep_from - buffer_start :], keep_from
-        return embeddings
-
-    def _trunk_pieces(
-        self, samples: contracts.Samples, wanted: npt.NDArray[np.bool_], should_stop: StopSignal
-    ) -> Iterator[Floats]:
-        """Yield [frames, 2560] piece after piece; zeros for a piece that nobody pools from."""
-        core, context = self._pieces.core_frames, self._pieces.context_frames
-        for start in range(0, len(wanted), core):
-            stop = min(start + core, len(wanted))
-            if not wanted[start:stop].any():
-                yield np.zeros((stop - start, 2560), dtype=np.float32)
-                continue
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
-            first = max(0, start - context)
-            last = min(len(wanted), stop + context)
-            fbank = compute_fbank(
-                samples[
-                    first * TRUNK_STEP_SAMPLES : last * TRUNK_STEP_SAMPLES + FBANK_LENGTH_SAMPLES - FBANK_STEP_SAMPLES
-                ]
-            )
-            (frames,) = self._trunk.run(None, {"fbank": fbank[np.newaxis]})
-            yield np.ascontiguousarray(frames[0, :, start - first : stop - first].T)
+    def cut(self, trunk_frame_count: int) -> Iterator[TrunkPiece]:
+        """Pieces in order; what they keep covers the recording once."""
+        for start in range(0, trunk_frame_count, self.core_frames):
+            stop = min(start + self.core_frames, trunk_frame_count)
+            first, last = max(0, start - self.context_frames), min(trunk_frame_count, stop + self.context_frames)
+            yield TrunkPiece(first, start, stop, last)
 
 
-def compute_fbank(samples: contracts.Samples) -> Floats:
-    """Kaldi log mel filterbank [frames, 80] of 25 ms every 10 ms, less each band's mean over time."""
-    options = knf.FbankOptions()
-    options.frame_opts.samp_freq = contracts.SAMPLE_RATE_HZ
-    options.frame_opts.dither = 0.0
-    options.frame_opts.window_type = "hamming"
-    options.mel_opts.num_bins = 80
-    fbank = knf.OnlineFbank(options)
-    fbank.accept_waveform(contracts.SAMPLE_RATE_HZ, samples * np.float32(32768))
-    fbank.input_finished()
-    frames: Floats = np.stack([fbank.get_frame(index) for index in range(fbank.num_frames_ready)])
-    frames -= frames.mean(axis=0, keepdims=True)
-    return frames
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowWeights:
+    """How much each trunk frame of a window counts for each local speaker.
+
+    ``start``: the first trunk frame of the window; ``weights`` [speakers, frames] from 0 to 1.
+    """
+
+    start: int
+    weights: Floats
+
+    @property
+    def stop(self) -> int:
+        """After the last trunk frame of the window."""
+        return self.start + int(self.weights.shape[1])
+
+
+def voice_weights(activity: LocalActivity, trunk_frame_count: int) -> list[WindowWeights]:
+    """Where each local speaker of each window is heard: where it speaks alone or, if it never does, wherever it speaks.
+
+    A local speaker that never speaks alone is embedded from its overlaps: better than nothing.
+    """
+    alone = activity.alone
+    masks = np.where(alone.any(axis=1, keepdims=True), alone, activity.active)
+    return [
+        WindowWeights(*trunk_weights(mask, int(first_frame) * FRAME_STEP_SAMPLES, trunk_frame_count))
+        for mask, first_frame in zip(masks, activity.first_frames, strict=True)
+    ]
+
+
+def heard_frames(windows: list[WindowWeights], trunk_frame_count: int) -> npt.NDArray[np.bool_]:
+    """Trunk frames [frames] that count for anybody: the others need not be computed."""
+    heard = np.zeros(trunk_frame_count, dtype=np.bool_)
+    for window in windows:
+        heard[window.start : window.stop] |= window.weights.any(axis=0)
+    return heard
 
 
 def count_trunk_frames(sample_count: int) -> int:
@@ -158,22 +127,3 @@ def trunk_weights(mask: npt.NDArray[np.bool_], window_start_samples: int, trunk_
     widths = np.maximum(1, np.diff(edges))
     weights = np.diff(totals[edges], axis=0) / widths[:, np.newaxis]
     return start, weights.T.astype(np.float32)
-
-
-def pool_statistics(frames: Floats, weights: Floats) -> Floats:
-    """Weighted mean and standard deviation over time, as the embedding network's own pooling takes them.
-
-    Args:
-        frames: [frames, channels].
-        weights: [speakers, frames], each row with a positive sum.
-
-    Returns:
-        [speakers, 2 * channels]: means, then standard deviations with the correction for reliability weights.
-    """
-    total = weights.sum(axis=1, keepdims=True) + VARIANCE_FLOOR
-    mean = weights @ frames / total
-    # As two products: the differences themselves would be a [speakers, frames, channels] array.
-    spread = weights @ np.square(frames) - np.square(mean) * total
-    freedom = total - np.square(weights).sum(axis=1, keepdims=True) / total + VARIANCE_FLOOR
-    deviation = np.sqrt(np.maximum(spread, 0) / freedom)
-    return np.concatenate((mean, deviation), axis=1).astype(np.float32)

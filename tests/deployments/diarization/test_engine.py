@@ -12,14 +12,14 @@ import pytest
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount, SpeakerTurn
 from deployments.diarization.community1 import Community1, load_community1, open_session
-from deployments.diarization.embedding import SharedTrunkEmbedder, TrunkPieces, compute_fbank
-from deployments.diarization.engine import SharedTrunkDiarizer
+from deployments.diarization.embedding import TrunkPieces
+from deployments.diarization.onnx_trunk import OnnxSegmenter, OnnxTrunkEmbedder, compute_fbank, load_onnx_diarizer
 from deployments.diarization.segmentation import (
     FRAME_STEP_SAMPLES,
     FRAMES_PER_WINDOW,
     WINDOW_SAMPLES,
-    Segmenter,
 )
+from deployments.diarization.shared_trunk import SharedTrunkDiarizer
 from deployments.errors import Cancelled, EngineUnavailable
 from deployments.stopping import never
 
@@ -47,7 +47,7 @@ def models() -> Community1:
 
 @pytest.fixture(scope="module")
 def diarizer(models: Community1) -> SharedTrunkDiarizer:
-    return SharedTrunkDiarizer(models)
+    return load_onnx_diarizer(models=models)
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,8 @@ def test_missing_weights_are_named(package: str) -> None:
 
 def test_shared_trunk_embeds_like_the_whole_model(models: Community1) -> None:
     dialogue = read_speech("endgame_nagg_nell.wav")[: 22 * SAMPLE_RATE_HZ]
-    activity = Segmenter(models.segmentation, step_frames=178, threads=1).segment(dialogue, never)
-    shared = SharedTrunkEmbedder(models, TrunkPieces(), threads=1).embed(dialogue, activity, never)
+    activity = OnnxSegmenter(models.segmentation, threads=1).segment(dialogue, 178, never)
+    shared = OnnxTrunkEmbedder(models, TrunkPieces(), threads=1).embed(dialogue, activity, never)
     whole_model = open_session(models.embedding, threads=1)
     similarities = []
     for window in (0, len(activity.active) // 2):
@@ -162,8 +162,8 @@ def test_shared_trunk_embeds_like_the_whole_model(models: Community1) -> None:
 
 
 def test_voices_are_closer_within_a_reader_than_between(models: Community1, reader_then_dialogue: Samples) -> None:
-    activity = Segmenter(models.segmentation, step_frames=178, threads=1).segment(reader_then_dialogue, never)
-    voices = SharedTrunkEmbedder(models, TrunkPieces(), threads=1).embed(reader_then_dialogue, activity, never)
+    activity = OnnxSegmenter(models.segmentation, threads=1).segment(reader_then_dialogue, 178, never)
+    voices = OnnxTrunkEmbedder(models, TrunkPieces(), threads=1).embed(reader_then_dialogue, activity, never)
     first, last = (voices[window, activity.alone[window].sum(axis=0).argmax()] for window in (0, len(voices) - 1))
     second = voices[1, activity.alone[1].sum(axis=0).argmax()]
     unit = [voice / np.linalg.norm(voice) for voice in (first, second, last)]

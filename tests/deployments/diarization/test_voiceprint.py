@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount, Voiceprint, Waveform
-from deployments.diarization.deployment import Diarizer
-from deployments.diarization.engine import LEAST_VOICE_S, SharedTrunkDiarizer
+from deployments.diarization.deployment import Diarizer, DiarizerConfig
+from deployments.diarization.onnx_trunk import load_onnx_diarizer
+from deployments.diarization.shared_trunk import LEAST_VOICE_S, SharedTrunkDiarizer
 from deployments.errors import Cancelled
 from tests.fakes.recordings import recording
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture(scope="module")
 def engine() -> SharedTrunkDiarizer:
-    return SharedTrunkDiarizer()
+    return load_onnx_diarizer()
 
 
 def cut(name: str, start_s: float, end_s: float) -> Samples:
@@ -96,7 +97,7 @@ def test_it_stops_between_model_calls(engine: SharedTrunkDiarizer, calls_before_
 
 
 async def test_a_voice_does_not_wait_for_a_recording_that_is_being_diarized() -> None:
-    stage = Diarizer(threads=1)
+    stage = Diarizer(DiarizerConfig())
     hour = Waveform(np.tile(cut("two_cities", 0.0, 40.0), 90))
     diarizations = [asyncio.create_task(stage.diarize(hour, SpeakerCount())) for _ in range(3)]
     await asyncio.sleep(0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount
-from deployments.diarization.engine import SharedTrunkDiarizer
+from deployments.diarization.onnx_trunk import load_onnx_diarizer
+from deployments.diarization.shared_trunk import SharedTrunkDiarizer
 from serve_app.live.speakers import SpeakerRegister
 from tests.fakes.recordings import recording
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture(scope="module")
 def engine() -> SharedTrunkDiarizer:
-    return SharedTrunkDiarizer()
+    return load_onnx_diarizer()
 
 
 def cut(name: str, start_s: float, end_s: float) -> Samples:
