@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from deployments.contracts import Refined, RefinementTask, Segment, TranscriptionWarning, WarningCode
 from deployments.offload import EngineThreads
+from deployments.refinement.fillers import without_fillers
 from deployments.refinement.polish.loading import load_polisher
 from deployments.refinement.polish.options import LanguageModelOptions
-from deployments.refinement.punctuation import punctuated, unpunctuated
-from deployments.refinement.vocabulary import boosted
+from deployments.refinement.rules import refined_by_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,17 @@ class Refiner:
 
     async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
         """Segments with the same times and speakers and better text; with a context, polished as well."""
-        if task.vocabulary:
-            # Before the punctuation, which puts a capital on a term without one where a sentence begins.
-            segments = await self._threads.run(lambda should_stop: boosted(segments, task.vocabulary, should_stop))
-        segments = punctuated(segments) if task.punctuate else unpunctuated(segments)
-        return await self.polish(segments, task)
+        refined = await self._threads.run(lambda should_stop: refined_by_rules(segments, task, should_stop))
+        return await self.polish(refined, task)
 
     async def polish(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
         """Segments that were refined by rules, polished by the language model. Without a context they stay."""
         if task.context is None:
             return Refined(segments)
+        segments = without_fillers(segments)
         if self._polisher is None:
             return Refined(segments, (_NO_MODEL,))
-        terms = tuple(term.text for term in sorted(task.vocabulary, key=lambda term: -term.weight))
+        terms = tuple(term.text for term in task.vocabulary)
         return await self._polisher.polish(segments, task.context, terms, task.polish_timeout_s)
 
 

@@ -121,11 +121,10 @@ class Guard:
         has_same_letters = _letters(edit.old) == _letters(edit.new)
         if len(edit.old) != len(edit.new) and not (has_same_letters or (is_term and _is_all_of_it(edit))):
             return Refusal.WORD_COUNT
-        confidence = mean_confidence(heard)
-        if confidence >= SURE and not is_term:
+        if not is_term and not _is_in_doubt(edit, heard):
             return Refusal.CONFIDENT
         if is_term:
-            least = _TERM_ALIKE + _TERM_ALIKE_PER_CONFIDENCE * confidence
+            least = _TERM_ALIKE + _TERM_ALIKE_PER_CONFIDENCE * mean_confidence(heard)
         else:
             least = _NEW_NAME_ALIKE if self._brings_a_name(edit, heard) else _ALIKE
         return None if _likeness(_key(edit.old), _key(edit.new)) >= least else Refusal.SOUND
@@ -159,6 +158,15 @@ def _stands_there(edit: Edit, heard: Sequence[Word], starts: Sequence[int]) -> b
         return False
     keys = [spelling_key(word.text) for word in heard]
     return all(keys) and keys == [spelling_key(text) for text in edit.old]
+
+
+def _is_in_doubt(edit: Edit, heard: Sequence[Word]) -> bool:
+    """Whether the recogniser was unsure of what changes: each word for itself, or one of those that are respelled."""
+    unsure = [word.confidence < SURE for word in heard]
+    if len(edit.old) != len(edit.new):
+        return any(unsure)
+    pairs = zip(edit.old, edit.new, unsure, strict=True)
+    return all(is_unsure for old, new, is_unsure in pairs if spelling_key(old) != spelling_key(new))
 
 
 def _is_all_of_it(edit: Edit) -> bool:

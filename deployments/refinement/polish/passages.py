@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -71,6 +71,20 @@ def doubtful_words(passage: Passage, known: ContextWords) -> frozenset[int]:
 
 
 def _like_terms(passage: Passage, known: ContextWords) -> set[int]:
+    """The words of runs that sound like a term; of runs that overlap, those of the one most like its term."""
+    runs = _runs(passage)
+    taken: set[int] = set()
+    found: set[int] = set()
+    for alike, key in sorted(_likenesses(list(runs), list(known.terms)), reverse=True):
+        for run in runs[key]:
+            if taken.isdisjoint(run):
+                taken.update(run)
+                found.update(run if alike < 1 else ())
+    return found
+
+
+def _runs(passage: Passage) -> dict[str, list[range]]:
+    """Where each spelling key of a few words was heard, inside one segment."""
     runs: dict[str, list[range]] = {}
     bounds = [*passage.starts, len(passage.words)]
     keys = [spelling_key(word.text) for word in passage.words]
@@ -78,18 +92,19 @@ def _like_terms(passage: Passage, known: ContextWords) -> set[int]:
         for start in range(first, end):
             for stop in range(start + 1, min(start + _MOST_RUN_WORDS, end) + 1):
                 runs.setdefault(" ".join(keys[start:stop]), []).append(range(start, stop))
-    heard, terms = [key for key in runs if key], list(known.terms)
+    return runs
+
+
+def _likenesses(heard: Sequence[str], terms: Sequence[str]) -> Iterator[tuple[float, str]]:
+    """Keys that are like a term, and how much; 1 for the term itself."""
     if not heard or not terms:
-        return set()
+        return
     # All pairs at once in compiled code; only what is spelled a little alike is listened to.
     spellings = cdist(
         heard, terms, scorer=Levenshtein.normalized_similarity, score_cutoff=_LEAST_SPELLING, dtype=np.float32
     )
-    found: set[int] = set()
     for row, column in np.argwhere(spellings).tolist():
         key, term = heard[row], terms[column]
-        if key not in known.terms:
-            alike = likeness(term, key, float(spellings[row, column]), sound_of(term), sound_of(key))
-            if alike >= _LIKE_A_TERM:
-                found.update(at for run in runs[key] for at in run)
-    return found
+        alike = likeness(term, key, float(spellings[row, column]), sound_of(term), sound_of(key))
+        if alike >= _LIKE_A_TERM:
+            yield alike, key
