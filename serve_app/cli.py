@@ -9,6 +9,7 @@ import typer
 from serve_app.commands.doctor import doctor
 from serve_app.commands.keys import keys, webhook_secret
 from serve_app.commands.live import live
+from serve_app.commands.models import models
 from serve_app.commands.serve import serve
 from serve_app.commands.transcribe import transcribe
 from serve_app.commands.usage import usage, wallet
@@ -24,6 +25,7 @@ app.command()(serve)
 app.command()(transcribe)
 app.command()(live)
 app.command()(doctor)
+app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.command()(usage)
 app.add_typer(wallet, name="wallet")

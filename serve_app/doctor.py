@@ -7,14 +7,21 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
+from deployments.checkpoints.source import CheckpointSource, Origin
+from deployments.errors import EngineUnavailable
 from serve_app.local_ray import object_store_bytes, shared_memory_free_bytes
+
+if TYPE_CHECKING:
+    from deployments.checkpoints.store import LocalCheckpoint
+    from serve_app.settings import Settings
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"
 # Without its own dependencies (torch), so no metadata asks for it: the Makefile installs it by itself.
@@ -44,12 +51,18 @@ class Finding:
     detail: str
 
 
-def examine(host: str | None = None, port: int | None = None) -> Iterator[Finding]:
-    """Everything there is to say, each finding as soon as it is there; host and port replace the config's."""
+def examine(host: str | None = None, port: int | None = None, config: Path | None = None) -> Iterator[Finding]:
+    """Everything there is to say, each finding as soon as it is there.
+
+    Args:
+        host: replaces the config's.
+        port: replaces the config's.
+        config: Serve config file of the service; None: the embedded profile's.
+    """
     yield from check_python(sys.version_info[:2])
     yield from check_packages(CONSTRAINTS)
     yield from _check_machine()
-    yield from _check_config_and_engines(host, port)
+    yield from _check_config_and_engines(host, port, config)
 
 
 def check_python(version: tuple[int, int]) -> Iterator[Finding]:
@@ -141,21 +154,63 @@ def check_shared_memory(total_memory_bytes: int, free_bytes: int) -> Finding:
     return Finding("machine", "/dev/shm", Verdict.WARNING, detail)  # noqa: S108 - a name to show
 
 
-def _check_config_and_engines(host: str | None, port: int | None) -> Iterator[Finding]:
+def _check_config_and_engines(host: str | None, port: int | None, path: Path | None) -> Iterator[Finding]:
     from serve_app.engine_loaders import engine_loaders
-    from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config
-    from serve_app.settings import Settings
+    from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config, load_settings
 
-    settings = Settings()
+    path = path or DEFAULT_CONFIG
     try:
-        config = load_config(DEFAULT_CONFIG, host=host, port=port)
-        settings = Settings.model_validate(config.applications[0].args)
-        yield Finding("service", "config", Verdict.OK, DEFAULT_CONFIG.name)
-        yield check_port(config.http_options.host, config.http_options.port)
-    except (ConfigError, ValueError) as error:
+        http = load_config(path, host=host, port=port).http_options
+        settings = load_settings(path)
+    except ConfigError as error:
         yield Finding("service", "config", Verdict.FAILED, str(error))
-    for name, load in engine_loaders(settings).items():
-        yield check_engine(name, load)
+        return
+    yield Finding("service", "config", Verdict.OK, path.name)
+    yield check_port(http.host, http.port)
+    try:
+        yield from check_checkpoints(settings)
+    except EngineUnavailable as error:
+        yield Finding("models", "checkpoints", Verdict.FAILED, str(error))
+        return
+    yield from check_engines(settings, engine_loaders(settings))
+
+
+def check_checkpoints(settings: Settings) -> Iterator[Finding]:
+    """Whether the checkpoints that the settings name are on this node; nothing is fetched."""
+    cache = settings.checkpoint_cache()
+    for source, found in _checkpoints(settings).values():
+        if found is not None:
+            detail = f"{found.size_bytes / 1e9:.2f} GB in {found.folder}"
+            yield Finding("models", source.location, Verdict.OK, detail)
+        else:
+            yield _missing(source, is_fetched_at_start=not cache.offline)
+
+
+def check_engines(settings: Settings, loaders: Mapping[str, Callable[[], object]]) -> Iterator[Finding]:
+    """Whether the engines of the stages load; those whose checkpoint would have to be fetched for it are left."""
+    checkpoints = _checkpoints(settings)
+    for stage, load in loaders.items():
+        if stage in checkpoints and checkpoints[stage][1] is None:
+            yield Finding("engines", stage, Verdict.WARNING, "not loaded: its checkpoint is not here")
+        else:
+            yield check_engine(stage, load)
+
+
+def _checkpoints(settings: Settings) -> dict[str, tuple[CheckpointSource, LocalCheckpoint | None]]:
+    from deployments.checkpoints.fetching import find
+    from serve_app.checkpoints import named_checkpoints
+
+    cache = settings.checkpoint_cache()
+    return {named.stage: (named.source, find(named.source, cache)) for named in named_checkpoints(settings)}
+
+
+def _missing(source: CheckpointSource, *, is_fetched_at_start: bool) -> Finding:
+    if source.origin is Origin.FOLDER:
+        return Finding("models", source.location, Verdict.FAILED, "there are no files in this folder")
+    how = "`rayscribe models pull` with this config fetches it"
+    if is_fetched_at_start:
+        return Finding("models", source.location, Verdict.WARNING, f"not on this node: {how}, or else the first start")
+    return Finding("models", source.location, Verdict.FAILED, f"not on this node, and models.offline is set: {how}")
 
 
 def check_port(host: str, port: int) -> Finding:

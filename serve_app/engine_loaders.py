@@ -11,13 +11,16 @@ from serve_app.settings import Settings
 
 def engine_loaders(settings: Settings) -> dict[str, Callable[[], object]]:
     """By stage, in the order of the graph: a call that raises where the stage's replica would not start."""
-    return {
+    loaders: dict[str, Callable[[], object]] = {
         "decode": _decode_a_file,
         "speech gate": _load_speech_gate,
         "language": lambda: _load_language(settings),
         "recognition": lambda: _load_recognition(settings),
         "diarization": lambda: _load_diarization(settings),
     }
+    if settings.refinement.llm is not None:
+        loaders["refinement"] = lambda: _load_language_model(settings)
+    return loaders
 
 
 def _decode_a_file() -> object:
@@ -61,3 +64,10 @@ def _load_diarization(settings: Settings) -> object:
 
     diarization = settings.diarization
     return load_diarization_engine(diarization.engine, diarization.options(settings.checkpoint_cache()))
+
+
+def _load_language_model(settings: Settings) -> object:
+    from deployments.refinement.polish.loading import load_polisher
+
+    llm = settings.refinement.llm
+    return None if llm is None else load_polisher(llm.options(settings.checkpoint_cache()))

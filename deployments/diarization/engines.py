@@ -86,7 +86,9 @@ def _checked(name: str, options: DiarizationEngineOptions) -> _Entry:
     if name not in _ENGINES:
         raise EngineUnavailable(f"No diarization engine is called {name!r}; there are: {', '.join(_ENGINES)}")
     entry, torch = _ENGINES[name], options.torch
-    if not entry.is_torch and options != DiarizationEngineOptions(torch=TorchSettings(threads=torch.threads)):
+    # A cache is not a wish: it is there for whichever engine needs it.
+    heeded = DiarizationEngineOptions(cache=options.cache, torch=TorchSettings(threads=torch.threads))
+    if not entry.is_torch and options != heeded:
         raise EngineUnavailable(
             f"The engine {name} brings its own weights and runs on the CPU: checkpoint, device, precision, compile and "
             "batches do not apply to it; community1-torch heeds them"

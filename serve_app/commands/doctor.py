@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from serve_app.commands.options import ConfigOption
+
 
 def doctor(
     port: Annotated[
         int | None, typer.Option(help="Port to look at, instead of the config's.", min=1, max=65535)
     ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Say what is installed, which engines can load, and what the machine has.
 
@@ -30,7 +33,7 @@ def doctor(
         table.add_column(heading)
     failures = 0
     with Console(stderr=True).status("Looking …"):
-        for finding in examine(port=port):
+        for finding in examine(port=port, config=config):
             failures += finding.verdict is Verdict.FAILED
             verdict = Text(finding.verdict.value, style=styles[finding.verdict])
             table.add_row(finding.area, finding.name, verdict, Text(finding.detail))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from serve_app.access.credentials import credential_of
+from serve_app.checkpoints import model_name
 from serve_app.dialects.errors import route_class
 from serve_app.dialects.languages import language_name, native_name
 from serve_app.dialects.sixtydb_errors import CATALOGUE_ERROR_RESPONSES, error_body
@@ -83,7 +84,7 @@ async def models(request: Request, services: Annotated[Services, Depends(service
     """The one model, under the vendor's name for its own."""
     await services.access.identified(credential_of(request))
     settings = services.settings
-    engine = settings.recognition.engine
+    engine = model_name(settings)
     model = SttModel(
         id=MODEL_ID,
         model_name=engine,

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 
 from deployments.errors import IllegalMove, Overloaded, ServiceUnavailable, UnsupportedParameter
 from serve_app.access.pricing import Charge, Outcome, from_micros, price
+from serve_app.checkpoints import model_name
 from serve_app.dialects import sixtydb
 from serve_app.dialects import sixtydb_live_answers as answers
 from serve_app.dialects.dialect import Dialect
@@ -114,7 +115,7 @@ class SixtydbConversation:
         options, warnings = start.to_options(self._session_id, plan, services.settings)
         self._session = await self._connection.start(options)
         self._start, self._options, self._is_continuous = start, options, start.config.continuous_mode
-        await self._connection.send(answers.connected(services.settings.recognition.engine))
+        await self._connection.send(answers.connected(model_name(services.settings)))
         await self._connection.send(answers.session_started(self._session_id, start, options, warnings))
 
     async def _feed(self, audio: bytes) -> None:

@@ -390,11 +390,28 @@ async def test_the_rate_is_told(edge: Edge) -> None:
 async def test_the_model_is_the_engine(edge: Edge, sdk: AsyncOpenAI) -> None:
     (model,) = (await sdk.models.list()).data
     assert (model.id, model.object, model.owned_by) == ("moonshine-tiny-en", "model", "rayscribe")
+    published = model.model_extra["capabilities"] if model.model_extra else {}
+    assert (published["languages"], published["language_detection"], published["prompts"]) == (["en"], False, False)
     assert await sdk.models.retrieve(model.id) == model
     with pytest.raises(openai.NotFoundError) as caught:
         await sdk.models.retrieve("whisper-1")
     assert (caught.value.param, caught.value.code) == ("model", "model_not_found")
     assert (await edge.client.get("/v1/models/org/name")).json()["error"]["code"] == "model_not_found"
+
+
+async def test_a_checkpoint_is_listed_with_what_its_engine_can_do() -> None:
+    checkpoint = "openai/whisper-large-v3-turbo"
+    profile = {
+        "recognition": {"engine": "whisper", "checkpoint": checkpoint},
+        "language": {"engine": "whisper-head", "checkpoint": "openai/whisper-tiny"},
+    }
+    edge = Edge(settings=Settings.model_validate(profile))
+    async with edge.client, openai_client(edge.app) as sdk:
+        (model,) = (await sdk.models.list()).data
+        assert await sdk.models.retrieve(checkpoint) == model
+    published = model.model_extra["capabilities"] if model.model_extra else {}
+    assert {"en", "hi", "yue"} <= set(published["languages"])
+    assert (published["language_detection"], published["prompts"], published["longest_window_s"]) == (True, True, 30.0)
 
 
 async def test_translations_are_not_offered(edge: Edge) -> None:
