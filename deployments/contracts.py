@@ -215,7 +215,7 @@ class SpeakerCount:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
-    """Everything a dialect can ask of the pipeline today.
+    """Everything a dialect can ask of the pipeline today. ``numerals`` and ``script_correction``: see RefinementTask.
 
     Language None means: find out, among ``candidates`` where there are any. ``max_duration_s`` is a dialect's own
     limit, where it is lower than the service's. With a ``context`` a language model polishes the text.
@@ -230,6 +230,8 @@ class TranscriptionRequest:
     vocabulary: tuple[VocabularyTerm, ...] = ()
     max_duration_s: float | None = None
     context: RefinementContext | None = None
+    numerals: bool = False
+    script_correction: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,13 +253,17 @@ class RefinementTask:
     """What refinement may do to the text.
 
     Without a ``context`` no language model sees it. With one, the model has ``polish_timeout_s`` or its own limit,
-    whichever is less.
+    whichever is less. ``numerals``: numbers, percentages and addresses are written as such, in ASCII digits, where the
+    language's rules are known. ``script_correction``: words in another script than that of their language are brought
+    to it, Devanagari or Latin.
     """
 
     punctuate: bool = True
     vocabulary: tuple[VocabularyTerm, ...] = ()
     context: RefinementContext | None = None
     polish_timeout_s: float = math.inf
+    numerals: bool = False
+    script_correction: bool = False
 
 
 @dataclass(frozen=True, slots=True)

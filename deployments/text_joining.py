@@ -20,6 +20,7 @@ _ENDS_WIDE = regex.compile(rf"{_WIDE}\p{{M}}*{_NARROW_MARKS}$")
 _BEGINS_WIDE = regex.compile(rf"^{_NARROW_MARKS}{_WIDE}")
 _ENDS_UNSPACED = regex.compile(rf"{_UNSPACED}$")
 _BEGINS_UNSPACED = regex.compile(rf"^{_UNSPACED}")
+_ANY_UNSPACED = regex.compile(rf"{_WIDE}|{_UNSPACED}")
 # Marks only: 々 and letters of full width lie among them.
 _ENDS_WITH_WIDE_MARK = regex.compile(r"[[\u3001-\u3030\uff01-\uff65]--[\p{L}\p{N}]]$", regex.V1)
 
@@ -32,6 +33,11 @@ def joined_words(words: Iterable[str]) -> str:
 def joined_sentences(sentences: Iterable[str]) -> str:
     """Sentences, or stretches of a transcript, as one text. Empty ones leave no trace."""
     return _joined(sentences, sentence_separator)
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether some of its letters are of a script without spaces between words."""
+    return not text.isascii() and _ANY_UNSPACED.search(text) is not None
 
 
 def separator(before: str, after: str) -> str:

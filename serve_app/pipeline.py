@@ -184,6 +184,8 @@ class Pipeline:
             punctuate=request.punctuate,
             vocabulary=request.vocabulary,
             context=request.context,
+            numerals=request.numerals,
+            script_correction=request.script_correction,
             polish_timeout_s=deadline.remaining_s() * _POLISH_SHARE,
         )
         refined: Refined = await retried(lambda: call(self._stages.refiner.refine, segments, task, deadline=deadline))

@@ -58,7 +58,7 @@ def punctuated(segments: Sequence[Segment]) -> tuple[Segment, ...]:
             text = _DOUBLED.sub(lambda marks: _strongest(marks.group()), word.text)
             if segment.language == "en":
                 text = _first_person(text)
-            words.append(replace(word, text=_capitalised(text, segment.language) if starts_sentence else text))
+            words.append(replace(word, text=capitalised(text, segment.language) if starts_sentence else text))
             starts_sentence = ends_sentence(text)
         refined.append(_rebuilt(segment, words))
     return _with_final_stop(refined)
@@ -100,7 +100,8 @@ def _first_person(text: str) -> str:
     return "I" + text[1:] if regex.match(r"i(?:$|['’.,!?;:])", text) else text
 
 
-def _capitalised(text: str, language: str) -> str:
+def capitalised(text: str, language: str) -> str:
+    """The text with its first letter as a capital, unless it has casing of its own, or its script has no capitals."""
     at = next((index for index, character in enumerate(text) if character.isalnum()), None)
     # iPhone and eBay keep their own casing.
     if at is None or any(character.isupper() for character in text):

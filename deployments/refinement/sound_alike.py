@@ -11,7 +11,7 @@ Matching a recogniser's output to a list by phonetic edit distance is the method
 
 Hundreds of words share a code of two consonants, hardly two a code of six. So sound counts for 0.12 of the whole
 for each letter of the term's code, up to six, and spelling for the rest. Where the code says nothing (other scripts),
-spelling is all.
+spelling is all, and so it is for words heard in another language than English, whose consonants Metaphone knows.
 
 A run that begins with the term, or the other way round, is less like it by 0.06 than it looks: it is more often another
 form or another word ("server" for "Serve", "modern" for "Moderna") than a mishearing.
@@ -32,6 +32,9 @@ _SPELLED_OUT = re.compile(r"(?<=\b\w) (?=\w\b)")
 _ACCENT = re.compile(r"(?<=[a-z])[\u0300-\u036f]+")
 _INNER_CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])")
 _MERGED_SOUNDS = str.maketrans("B0DJMEIOU", "PTTXNAAAA")
+
+SOUND_LANGUAGES = frozenset({"en"})
+"""Metaphone has English rules (silent letters, "gh", a soft c): elsewhere it makes words alike that are not."""
 
 _SOUND_SHARE_PER_LETTER = 0.12
 _MOST_SOUND_LETTERS = 6

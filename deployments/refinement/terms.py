@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from deployments.contracts import VocabularyTerm
 from deployments.refinement.sound_alike import Sound, sound_of, spelling_key, spoken_words
+from deployments.text_joining import is_unspaced
 
 # "Apomorphine" may be heard as "a poor morphine".
 _EXTRA_WORDS = 2
@@ -63,7 +64,8 @@ def made_ready(given: VocabularyTerm) -> Term | None:
     keys = tuple(dict.fromkeys((spelling_key(given.text), spelling_key(spoken))))
     if not keys[0]:
         return None
-    said = sum(len(word) if word.isupper() else 1 for word in spoken.split())
+    # Letters that are said one by one, and scripts whose every letter may come as a word of its own.
+    said = sum(len(word) if word.isupper() or is_unspaced(word) else 1 for word in spoken.split())
     letters = len(keys[0].replace(" ", ""))
     most_words = min(said + _EXTRA_WORDS, _MOST_WORDS)
     return Term(tuple(given.text.split()), keys, sound_of(keys[0]), most_words, letters, given.weight)

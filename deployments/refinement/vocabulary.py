@@ -14,6 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -22,7 +23,7 @@ from rapidfuzz.process import cdist
 from deployments.contracts import Segment, VocabularyTerm, Word
 from deployments.errors import Cancelled
 from deployments.refinement.rewording import divided, mean_confidence, split_marks, without_marks
-from deployments.refinement.sound_alike import join_spelled_out, likeness, sound_of, spelling_key
+from deployments.refinement.sound_alike import SOUND_LANGUAGES, join_spelled_out, likeness, sound_of, spelling_key
 from deployments.refinement.terms import Term, bar, made_ready
 from deployments.stopping import StopSignal, never
 from deployments.text_joining import joined_words
@@ -71,6 +72,13 @@ class _Run:
     possessive: bool = False
 
 
+class _Heard(NamedTuple):
+    """A spelling key, and whether the language it was heard in has a code for how it sounds."""
+
+    key: str
+    has_sound: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Match:
     run: _Run
@@ -88,7 +96,9 @@ def _matches(segments: Sequence[Segment], terms: Sequence[Term], should_stop: St
                 yield _Match(run, term, surplus=alike - bar(term, 1.0))
 
 
-def _likely(heard: Sequence[str], terms: Sequence[Term], should_stop: StopSignal) -> Iterator[tuple[str, Term, float]]:
+def _likely(
+    heard: Sequence[_Heard], terms: Sequence[Term], should_stop: StopSignal
+) -> Iterator[tuple[_Heard, Term, float]]:
     """Keys with the terms that they may be, if the recogniser was unsure of them, and their likeness."""
     spelled = [(key, term) for term in terms for key in term.keys]
     for first in range(0, len(heard), _BLOCK_RUNS):
@@ -97,7 +107,7 @@ def _likely(heard: Sequence[str], terms: Sequence[Term], should_stop: StopSignal
         block = heard[first : first + _BLOCK_RUNS]
         # All pairs at once in compiled code: 20 000 words are some 40 000 distinct runs.
         spellings = cdist(
-            block,
+            [run.key for run in block],
             [key for key, _ in spelled],
             scorer=Levenshtein.normalized_similarity,
             score_cutoff=_LEAST_SPELLING,
@@ -105,25 +115,28 @@ def _likely(heard: Sequence[str], terms: Sequence[Term], should_stop: StopSignal
         )
         for row, column in np.argwhere(spellings).tolist():
             key, term = spelled[column]
-            alike = likeness(key, block[row], float(spellings[row, column]), term.sound, sound_of(block[row]))
+            sound = sound_of(block[row].key) if block[row].has_sound else None
+            alike = likeness(key, block[row].key, float(spellings[row, column]), term.sound, sound)
             if alike >= bar(term, 0.0):
                 yield block[row], term, alike
 
 
-def _runs(segments: Sequence[Segment], most_words: int) -> dict[str, list[_Run]]:
+def _runs(segments: Sequence[Segment], most_words: int) -> dict[_Heard, list[_Run]]:
     """Where each spelling key was heard."""
-    runs: dict[str, list[_Run]] = defaultdict(list)
+    runs: dict[_Heard, list[_Run]] = defaultdict(list)
     for index, segment in enumerate(segments):
+        has_sound = segment.language in SOUND_LANGUAGES
+        join = " ".join if segment.text.isascii() else joined_words
         keys = [spelling_key(word.text) for word in segment.words]
         bare = [spelling_key(_POSSESSIVE.sub("", without_marks(word.text))) for word in segment.words]
         for first, last in _stretches(segment.words):
             for start in range(first, last):
                 for end in range(start + 1, min(start + most_words, last) + 1):
-                    heard = join_spelled_out(" ".join(keys[start:end]))
-                    runs[heard].append(_Run(index, start, end))
+                    heard = join_spelled_out(join(keys[start:end]))
+                    runs[_Heard(heard, has_sound)].append(_Run(index, start, end))
                     if bare[end - 1] and bare[end - 1] != keys[end - 1]:
-                        heard = join_spelled_out(" ".join([*keys[start : end - 1], bare[end - 1]]))
-                        runs[heard].append(_Run(index, start, end, possessive=True))
+                        heard = join_spelled_out(join([*keys[start : end - 1], bare[end - 1]]))
+                        runs[_Heard(heard, has_sound)].append(_Run(index, start, end, possessive=True))
     return runs
 
 
@@ -187,8 +200,11 @@ def _replacement(heard: Sequence[Word], match: _Match) -> list[Word]:
         originals = cores
     else:
         placed = divided(heard, texts)
-        originals = [" ".join(cores)] * len(texts)
-    as_heard = [original if _differs(original, text) else None for original, text in zip(originals, texts, strict=True)]
+        originals = [joined_words(word.original or core for word, core in zip(heard, cores, strict=True))] * len(texts)
+    as_heard = [
+        word.original or (original if _differs(original, text) else None)
+        for word, original, text in zip(placed, originals, texts, strict=True)
+    ]
     # Marks that a term brings along (Yahoo!) are not doubled.
     before = split_marks(heard[0].text)[0].removesuffix(split_marks(texts[0])[0])
     after = split_marks(heard[-1].text)[2].removeprefix(split_marks(texts[-1])[2])

@@ -4,7 +4,9 @@ Source: the vendor's API reference, skills and changelog. Where they are silent 
 
 * Fields that the reference does not name are ignored: it mentions tuning of the language detection without a name for
   it. An empty field counts as not given, as forms send them.
-* ``context``: see sixtydb_context. ``script_correction`` is a 400: no profile can do it yet.
+* ``context``: see sixtydb_context.
+* Digits, entities and marks of direction are normalised without being asked for, as the vendor does; ``original`` tells
+  what was heard. ``script_correction`` is between Devanagari and Latin.
 * ``hash_id`` is a fingerprint of the file, ``has_audio`` whether there was any audio in it.
 """
 
@@ -24,7 +26,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.contracts import SpeakerCount, TranscriptionRequest, VocabularyTerm
-from deployments.errors import InvalidParameter, MissingParameter, UnsupportedParameter
+from deployments.errors import InvalidParameter, MissingParameter
 from serve_app.access.plans import Plan
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.dialect import Dialect, visiting
@@ -82,7 +84,11 @@ class SttOptions(BaseModel):
         "most 10, and 1.5 by default; the higher, the more readily a similar word becomes the term.",
         examples=["Rayscribe:3,Kubernetes"],
     )
-    script_correction: bool = Field(False, description="Not in this profile: `true` is refused.", examples=[False])
+    script_correction: bool = Field(
+        False,
+        description="Bring words in another script than that of their segment's language to it: Devanagari or Latin.",
+        examples=[True],
+    )
 
     def heeded_context(self, plan: Plan, settings: Settings) -> Heeded:
         """What of the context can be used.
@@ -111,6 +117,8 @@ class SttOptions(BaseModel):
             speaker_count=speaker_count(self.min_speakers, self.max_speakers) if self.diarize else SpeakerCount(),
             vocabulary=_each_once((*(_term(entry) for entry in _listed(self.keywords)), *context.vocabulary)),
             context=context.refinement,
+            numerals=True,
+            script_correction=self.script_correction,
             max_duration_s=limits.max_duration_s_in(NAME),
         )
 
@@ -203,9 +211,6 @@ async def transcribe(request: Request, services: Annotated[Services, Depends(ser
         context = options.heeded_context(visit.plan, services.settings)
         transcription = options.to_request(f"req_{uuid.uuid4().hex}", limits, context)
         check_request(transcription, visit.plan, services.settings, options.names())
-        if options.script_correction:
-            reason = f"the {services.settings.profile} profile cannot correct scripts"
-            raise UnsupportedParameter("script_correction", reason)
         fingerprint = await asyncio.to_thread(hashlib.sha256, form.audio.data)
         started_s = time.perf_counter()
         transcript = await services.transcriptions.run(visit, transcription, form.audio)

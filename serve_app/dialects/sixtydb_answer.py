@@ -20,7 +20,9 @@ class SttWord(BaseModel):
     end: float | None = Field(None, description="Seconds; only with `return_timestamps=word`.", examples=[0.31])
     confidence: float | None = Field(None, ge=0, le=1, description="Only with `include_confidence`.", examples=[0.99])
     boosted: bool | None = Field(None, description="Only there, and true, where a keyword won.", examples=[True])
-    original: str | None = Field(None, description="What was heard where a keyword replaced it.", examples=["sixty"])
+    original: str | None = Field(
+        None, description="What was heard where a keyword, digits or another script replaced it.", examples=["sixty"]
+    )
 
 
 class SttSpeaker(BaseModel):

@@ -127,6 +127,7 @@ class Start(_Message):
             speaker_count=count,
             vocabulary=context.vocabulary,
             context=context.refinement,
+            numerals=True,
         )
         return options, [*self._warnings(settings.profile), *map(written_warning, context.warnings)]
 

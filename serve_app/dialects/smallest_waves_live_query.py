@@ -16,6 +16,7 @@ from starlette.datastructures import QueryParams
 
 from deployments.contracts import VocabularyTerm
 from deployments.errors import InvalidParameter, UnsupportedParameter
+from deployments.refinement.numerals import LANGUAGES as NUMERAL_LANGUAGES
 from serve_app.dialects.smallest_waves import LANGUAGE_SETS, Flag
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
 
@@ -88,6 +89,14 @@ class WavesLiveQuery(BaseModel):
         """Text in the casing that was asked for."""
         return text if self.capitalize and self.format else text.lower()
 
+    @property
+    def writes_numerals(self) -> bool:
+        """Whether finals have numbers in digits. ``numerals`` is the older name, and ``auto`` leaves it to the other.
+
+        ``format=false`` turns it off, as it turns punctuation and capitals off.
+        """
+        return self.format and (self.itn_normalize if self.numerals == "auto" else self.numerals == "true")
+
     def to_options(self, request_id: str) -> LiveOptions:
         """What the session is asked.
 
@@ -107,7 +116,13 @@ class WavesLiveQuery(BaseModel):
             max_words=self.max_words if self.finalize_on_words else None,
             diarize=self.diarize,
             vocabulary=_vocabulary(self.keywords),
+            numerals=self.writes_numerals,
         )
+
+    @property
+    def _is_language_without_numerals(self) -> bool:
+        possible = LANGUAGE_SETS.get(self.language, () if self.language == "multi" else (self.language,))
+        return bool(possible) and NUMERAL_LANGUAGES.isdisjoint(possible)
 
     def check(self) -> None:
         """Refuse what cannot be honoured.
@@ -123,10 +138,10 @@ class WavesLiveQuery(BaseModel):
         for name in ("redact_pii", "redact_pci"):
             if getattr(self, name) not in ("", "false"):
                 raise UnsupportedParameter(name, "no engine of this profile does it")
-        # format=false turns it off, as it turns punctuation and capitals off.
-        for name, is_on in (("itn_normalize", self.itn_normalize), ("numerals", self.numerals == "true")):
-            if is_on and self.format:
-                raise UnsupportedParameter(name, "numbers are written as the recogniser writes them")
+        if self.writes_numerals and self._is_language_without_numerals:
+            name = "itn_normalize" if self.numerals == "auto" else "numerals"
+            reason = f"numbers are not normalised in {self.language!r}"
+            raise UnsupportedParameter(name, reason, tuple(sorted(NUMERAL_LANGUAGES)))
         if self.vad_min_speech_ms is not None:
             raise UnsupportedParameter("vad_min_speech_ms", "only vad_threshold can be set")
 

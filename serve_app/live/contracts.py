@@ -60,6 +60,7 @@ class LiveOptions:
         diarize: name the speaker of finals.
         speaker_count: what is known of how many there are; see SpeakerRegister.
         vocabulary: names and terms to listen for.
+        numerals: finals have numbers in digits; see RefinementTask.
         context: what the client tells; with it finals come twice, see Final.
     """
 
@@ -78,6 +79,7 @@ class LiveOptions:
     speaker_count: SpeakerCount = field(default_factory=SpeakerCount)
     vocabulary: tuple[VocabularyTerm, ...] = ()
     context: RefinementContext | None = None
+    numerals: bool = False
 
 
 @dataclass(frozen=True, slots=True)

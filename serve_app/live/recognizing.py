@@ -42,6 +42,7 @@ class HearingTask:
         vocabulary: see RefinementTask.
         timeout_s: time in which an utterance must be recognised.
         voices: whether finals come with the voice that speaks.
+        numerals: see RefinementTask; partial texts change less without.
     """
 
     languages: tuple[str, ...]
@@ -49,6 +50,7 @@ class HearingTask:
     vocabulary: tuple[VocabularyTerm, ...]
     timeout_s: float
     voices: bool = False
+    numerals: bool = False
 
 
 class StageHearing:
@@ -79,7 +81,8 @@ class StageHearing:
         )
         segments = segments_of([span for span in spans if not _is_degenerate(span)], ())
         if segments:
-            refined: Refined = await call(self._stages.refiner.refine, segments, self._refinement, deadline=deadline)
+            refinement = replace(self._refinement, numerals=self._task.numerals and not is_partial)
+            refined: Refined = await call(self._stages.refiner.refine, segments, refinement, deadline=deadline)
             segments = refined.segments
         words = [word for segment in segments for word in segment.words]
         language = main_language([(label.language, label.span.duration_s) for label in labels])

@@ -108,6 +108,7 @@ class EngineLiveService:
                     languages=possible_languages(options.language, options.candidates, settings),
                     punctuate=options.punctuate,
                     vocabulary=options.vocabulary,
+                    numerals=options.numerals,
                     timeout_s=live.utterance_timeout_s,
                     voices=options.diarize,
                 ),

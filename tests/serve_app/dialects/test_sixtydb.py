@@ -228,7 +228,6 @@ async def test_two_files_are_refused(edge: Edge) -> None:
         ({"keywords": "Rayscribe:nan"}, "keywords", "INVALID_PARAMETER"),
         ({"keywords": "Rayscribe:"}, "keywords", "INVALID_PARAMETER"),
         ({"keywords": ":2"}, "keywords", "INVALID_PARAMETER"),
-        ({"script_correction": "true"}, "script_correction", "UNSUPPORTED_PARAMETER"),
         ({"context": "A call"}, "context", "UNSUPPORTED_PARAMETER"),
     ],
 )

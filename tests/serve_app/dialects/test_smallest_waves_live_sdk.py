@@ -103,7 +103,6 @@ async def test_an_asynchronous_session(service: tuple[Edge, str]) -> None:
     [
         ("sk_bad", {}, 401),
         ("sk_good", {"model": "pulse-pro"}, 400),
-        ("sk_good", {"itn_normalize": True}, 400),
         ("sk_good", {"redact_pii": ["name"]}, 400),
     ],
 )

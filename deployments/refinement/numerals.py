@@ -1,0 +1,222 @@
+"""Inverse text normalisation of numbers: "twenty five percent" is written 25%, "२५" is written 25.
+
+Numbers are found by text2num (Allo-Media), a parser of eight European languages. Small ones on their own, up to three,
+stay words, as they are often no numbers ("one of them"). What is added here:
+
+* A year is said in two halves, in English: "nineteen ninety five" is 1995.
+* Whole millions and more keep the word, as people write them: "5 million".
+* Words that have digits already are left to the recogniser: next to one no number is begun ("25 hundred").
+
+Digits of other scripts become ASCII ones in every language: of the Unicode category Nd, so that letters that stand for
+numbers stay. Every word that changes has what was heard as its ``original``.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+from text_to_num import Occurence, find_numbers
+
+from deployments.contracts import Segment, Word
+from deployments.refinement.merging import Merge, is_parted, merged
+from deployments.refinement.rewording import without_marks
+
+LANGUAGES = frozenset({"da", "de", "en", "es", "fr", "it", "nl", "pt"})
+"""Whose number words are known (ISO 639-1)."""
+
+_LARGEST_ALONE_AS_WORD = 3
+_MILLION = 1_000_000
+_PERCENT = {
+    "da": (("procent",),),
+    "de": (("prozent",),),
+    "en": (("percent",), ("per", "cent")),
+    "es": (("por", "ciento"),),
+    "fr": (("pour", "cent"),),
+    "it": (("per", "cento"), ("percento",)),
+    "nl": (("procent",),),
+    "pt": (("por", "cento"),),
+}
+
+
+def with_numerals(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Segments in which numbers are written in ASCII digits; everything else stays."""
+    return tuple(_with_numbers(_with_ascii_digits(segment)) for segment in segments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    start: int
+    end: int
+    text: str
+    value: float
+    is_cardinal: bool
+
+
+class _Spoken:
+    """A word, as the parser wants it: its protocol Token."""
+
+    def __init__(self, words: Sequence[Word], index: int, is_number_part: bool) -> None:
+        self._core = without_marks(words[index].text).lower()
+        self._is_parted = index > 0 and is_parted(words[index - 1], words[index])
+        self._is_number_part = is_number_part
+
+    def text(self) -> str:
+        return self._core
+
+    def nt_separated(self, previous: _Spoken) -> bool:  # noqa: ARG002  # it is always the word before
+        return self._is_parted
+
+    def not_a_number_part(self) -> bool:
+        return not self._is_number_part
+
+
+def _with_ascii_digits(segment: Segment) -> Segment:
+    if segment.text.isascii():
+        return segment
+    cores = [without_marks(word.text) for word in segment.words]
+    ascii_cores = ["".join(map(_ascii_digit, core)) for core in cores]
+    changes = [
+        Merge(index, index + 1, text)
+        for index, (core, text) in enumerate(zip(cores, ascii_cores, strict=True))
+        if core != text
+    ]
+    return merged(segment, changes)
+
+
+def _ascii_digit(character: str) -> str:
+    return str(unicodedata.decimal(character)) if unicodedata.category(character) == "Nd" else character
+
+
+def _with_numbers(segment: Segment) -> Segment:
+    if segment.language not in LANGUAGES:
+        return segment
+    words = segment.words
+    percents = _percents(words, segment.language)
+    numbers = _numbers(
+        words, segment.language, {index for start, end in percents.items() for index in range(start, end)}
+    )
+    numbers = [
+        number
+        for at, number in enumerate(numbers)
+        if not _is_small_word(words, numbers, at, percents, segment.language)
+    ]
+    if segment.language == "en":
+        numbers = _years(words, numbers)
+    merges = {number.end: Merge(number.start, number.end, number.text) for number in numbers}
+    for start, end in percents.items():
+        number = merges.pop(start, None)
+        if number is not None:
+            merges[end] = Merge(number.start, end, f"{number.text}%")
+        elif start and _is_digits(words[start - 1]):
+            merges[end] = Merge(start - 1, end, f"{without_marks(words[start - 1].text)}%")
+    return merged(segment, sorted(merges.values(), key=lambda merge: merge.start))
+
+
+def _numbers(words: Sequence[Word], language: str, other: set[int]) -> list[_Number]:
+    """The numbers that are to be written in digits, in order."""
+    tokens = [_Spoken(words, index, index not in other and not word.boosted) for index, word in enumerate(words)]
+    found = find_numbers(tokens, language, 0.0)
+    kept = (_kept(words, tokens, occurrence, language) for occurrence in found)
+    return [number for number in kept if number is not None]
+
+
+def _kept(words: Sequence[Word], tokens: Sequence[_Spoken], found: Occurence, language: str) -> _Number | None:
+    start, end = found.start, found.end
+    if start > 0 and _has_digits(words[start - 1]) and not is_parted(words[start - 1], words[start]):
+        return None
+    if end < len(words) and _has_digits(words[end]) and not is_parted(words[end - 1], words[end]):
+        return None
+    text, value = found.text, found.value
+    if all(_is_digits(word) for word in words[start:end]):
+        return None
+    if language == "en" and tokens[start].text() in ("hundred", "thousand"):
+        has_article = start > 0 and tokens[start - 1].text() == "a" and not is_parted(words[start - 1], words[start])
+        if end - start == 1 or not has_article:
+            return None
+        start -= 1
+    if value >= _MILLION and value % _MILLION == 0 and not found.is_ordinal:
+        return _before_the_millions(tokens[start:end], start, value, language)
+    return _Number(start, end, text, value, not found.is_ordinal)
+
+
+def _before_the_millions(tokens: Sequence[_Spoken], start: int, value: float, language: str) -> _Number | None:
+    """Of "five million" the five; None where there is nothing to be written in digits."""
+    *head, last = tokens
+    scale = find_numbers([last], language, 0.0)
+    found = find_numbers(head, language, 0.0) if head else []
+    if len(found) != 1 or len(scale) != 1 or (found[0].start, found[0].end) != (0, len(head)):
+        return None
+    if found[0].value * scale[0].value != value:
+        return None
+    return _Number(start, start + len(head), found[0].text, found[0].value, False)
+
+
+def _is_small_word(
+    words: Sequence[Word], numbers: Sequence[_Number], at: int, percents: Mapping[int, int], language: str
+) -> bool:
+    """Whether a number stays a word: a small one on its own, and one, which is mostly an article outside English."""
+    number = numbers[at]
+    if number.end - number.start > 1 or number.value > _LARGEST_ALONE_AS_WORD or number.end in percents:
+        return False
+    if not number.is_cardinal or (number.value == 1 and language != "en"):
+        return True
+    around = pairwise(number for number in numbers[max(at - 1, 0) : at + 2] if number.is_cardinal)
+    return not any(_are_adjacent(words, *pair) for pair in around if number in pair)
+
+
+def _years(words: Sequence[Word], numbers: Sequence[_Number]) -> list[_Number]:
+    """With two halves of a year as one number, where no third follows."""
+    adjacent = partial(_are_adjacent, words)
+    joined: list[_Number] = []
+    index = 0
+    while index < len(numbers):
+        pair = numbers[index : index + 2]
+        is_year = (
+            len(pair) == 2
+            and adjacent(*pair)
+            and pair[0].is_cardinal
+            and pair[1].is_cardinal
+            and pair[0].text.isdecimal()
+            and pair[1].text.isdecimal()
+            # Below, it is rather a time of day.
+            and 13 <= pair[0].value <= 20
+            and 10 <= pair[1].value <= 99
+            and not (index + 2 < len(numbers) and adjacent(pair[1], numbers[index + 2]))
+            and not (index > 0 and adjacent(numbers[index - 1], pair[0]))
+        )
+        if is_year:
+            text = pair[0].text + pair[1].text
+            joined.append(_Number(pair[0].start, pair[1].end, text, float(text), True))
+        else:
+            joined.append(numbers[index])
+        index += 2 if is_year else 1
+    return joined
+
+
+def _are_adjacent(words: Sequence[Word], first: _Number, second: _Number) -> bool:
+    return first.end == second.start and not is_parted(words[first.end - 1], words[second.start])
+
+
+def _percents(words: Sequence[Word], language: str) -> dict[int, int]:
+    """Where a word for percent stands directly behind another word: its start and its end."""
+    found = {}
+    for phrase in _PERCENT[language]:
+        for start in range(1, len(words) - len(phrase) + 1):
+            run = words[start - 1 : start + len(phrase)]
+            said = tuple(without_marks(word.text).lower() for word in run[1:])
+            if said == phrase and not any(is_parted(*pair) for pair in pairwise(run)):
+                found[start] = start + len(phrase)
+    return found
+
+
+def _has_digits(word: Word) -> bool:
+    return any(character.isdecimal() for character in word.text)
+
+
+def _is_digits(word: Word) -> bool:
+    core = without_marks(word.text)
+    return bool(core) and core.replace(".", "").replace(",", "").isdecimal()

@@ -1,0 +1,32 @@
+"""What rules alone make of recognised text, in the order in which they build on each other."""
+
+from __future__ import annotations
+
+from deployments.contracts import RefinementTask, Segment
+from deployments.refinement.addresses import with_addresses
+from deployments.refinement.characters import canonical
+from deployments.refinement.numerals import with_numerals
+from deployments.refinement.punctuation import punctuated, unpunctuated
+from deployments.refinement.scripts import in_script_of_language
+from deployments.refinement.vocabulary import boosted
+from deployments.stopping import StopSignal, never
+
+
+def refined_by_rules(
+    segments: tuple[Segment, ...], task: RefinementTask, should_stop: StopSignal = never
+) -> tuple[Segment, ...]:
+    """Segments with the same times and speakers and better text.
+
+    Raises:
+        Cancelled: should_stop turned true.
+    """
+    segments = canonical(segments)
+    if task.script_correction:
+        # Before the vocabulary, whose terms are in the script that is wanted.
+        segments = in_script_of_language(segments)
+    if task.vocabulary:
+        # Before the punctuation, which puts a capital on a term without one where a sentence begins.
+        segments = boosted(segments, task.vocabulary, should_stop)
+    if task.numerals:
+        segments = with_addresses(with_numerals(segments))
+    return punctuated(segments) if task.punctuate else unpunctuated(segments)

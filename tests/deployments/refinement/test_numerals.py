@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployments.contracts import Segment, Word
+from deployments.refinement.numerals import LANGUAGES, with_numerals
+from tests.deployments.refinement.rewritten import check_rewriting, segment, segments_of
+
+pytestmark = pytest.mark.unit
+
+
+def written(text: str, language: str = "en") -> str:
+    return with_numerals([segment(text, language)])[0].text
+
+
+@pytest.mark.parametrize(
+    ("heard", "text"),
+    [
+        ("I have twenty five apples.", "I have 25 apples."),
+        ("Twenty-five percent, I say", "25%, I say"),
+        ("ninety five per cent", "95%"),
+        ("only 5 percent.", "only 5%."),
+        ("one percent", "1%"),
+        ("in nineteen ninety five, twenty people", "in 1995, 20 people"),
+        ("since twenty twenty-four", "since 2024"),
+        ("twenty twenty five twenty", "20 25 20"),
+        ("at eleven thirty", "at 11 30"),
+        ("a hundred and five people", "105 people"),
+        ("two thousand and one", "2001"),
+        ("seven hundred fifty thousand", "750000"),
+        ("three point one four percent", "3.14%"),
+        ("five million dollars, twenty five million", "5 million dollars, 25 million"),
+        ("one two three four", "1 2 3 4"),
+        ("the twenty first of May", "the 21st of May"),
+        ("“twenty, five” he said", "“20, 5” he said"),
+    ],
+)
+def test_numbers_are_written_in_digits(heard: str, text: str) -> None:
+    assert written(heard) == text
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        "one of them said no one knows",
+        "two of us. Three of them",
+        "a second look for the third time",
+        "a hundred people a thousand times a million dollars",
+        "25 hundred and 5 million",
+        "half of one",
+        "two billion five hundred million",
+        "point taken and a dot",
+        "percent",
+        "for to too",
+    ],
+)
+def test_words_that_only_look_like_numbers_stay(heard: str) -> None:
+    assert written(heard) == heard
+
+
+@pytest.mark.parametrize(
+    ("language", "heard", "text"),
+    [
+        ("de", "vierundzwanzig Leute und fünf Millionen", "24 Leute und 5 Millionen"),
+        ("de", "dreißig Prozent", "30%"),
+        ("de", "ein Mann", "ein Mann"),
+        ("fr", "vingt et un ans, vingt-cinq pour cent", "21 ans, 25%"),
+        ("fr", "un homme, cent personnes", "un homme, 100 personnes"),
+        ("es", "veinticinco por ciento", "25%"),
+        ("it", "venticinque per cento", "25%"),
+        ("pt", "vinte e cinco por cento", "25%"),
+        ("nl", "vijfentwintig", "25"),
+        ("da", "femogtyve procent", "25%"),
+        ("hi", "मैं २५ साल का हूँ", "मैं 25 साल का हूँ"),
+        ("ar", "الساعة ٣:٤٥ الآن", "الساعة 3:45 الآن"),
+        ("ja", "五", "五"),
+        ("hi", "twenty five", "twenty five"),
+    ],
+)
+def test_other_languages_have_their_own_words(language: str, heard: str, text: str) -> None:
+    assert written(heard, language) == text
+
+
+def test_a_number_spans_the_time_of_its_words_and_says_what_was_heard() -> None:
+    words = (
+        Word("(twenty", 1.0, 1.5, 0.6, "A"),
+        Word("five", 1.6, 2.0, 0.8, "A"),
+        Word("percent),", 2.1, 2.5, 0.7, "A"),
+    )
+    (after,) = with_numerals([Segment(0.0, 3.0, "(twenty five percent),", "en", words)])
+    assert after.words == (Word("(25%),", 1.0, 2.5, 0.75, "A", original="twenty five percent"),)
+
+
+@pytest.mark.parametrize("changed", [{"speaker": "B"}, {"start_s": 3.1, "end_s": 3.5}, {"boosted": True}])
+def test_no_number_across_speakers_pauses_and_terms(changed: dict[str, object]) -> None:
+    before = segment("twenty five")
+    words = (before.words[0], replace(before.words[1], **changed))  # type: ignore[arg-type]
+    (after,) = with_numerals([replace(before, words=words)])
+    assert [word.text for word in after.words] == ["20", words[1].text if words[1].boosted else "5"]
+
+
+HEARD = st.sampled_from(
+    [
+        *(
+            "twenty",
+            "five",
+            "hundred",
+            "thousand",
+            "million",
+            "and",
+            "a",
+            "one",
+            "two",
+            "point",
+            "percent",
+            "per",
+            "cent",
+        ),
+        *("twenty-five", "five,", "(nineteen", "ninety.", "first", "second", "5", "2,5", "२५", "٣", "oh", "word", "?!"),
+        *("vingt", "pour", "cent", "fünf", "und", "zwanzig", "millones", "por", "ciento", "een", "…"),
+    ]
+)
+
+
+@given(st.lists(st.lists(HEARD, min_size=1, max_size=12), max_size=3), st.sampled_from([*sorted(LANGUAGES), "hi", ""]))
+def test_numbers_change_nothing_else(texts: list[list[str]], language: str) -> None:
+    check_rewriting(segments_of(texts, language), with_numerals)
