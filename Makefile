@@ -4,6 +4,12 @@
 VENV ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := $(VENV)/bin
+# More than the embedded profile needs: torch, gpu, llm, postgres, or several with commas between them (docs/models.md).
+EXTRAS ?=
+# pip options for torch alone, such as an --index-url with builds for the CPU.
+TORCH_OPTIONS ?=
+CONFIG ?= configs/embedded.yaml
+INSTALLED := $(VENV)/.installed$(if $(EXTRAS),-$(EXTRAS))
 # silero-vad says that it needs torch; the network that we take from it does not.
 NO_DEPS := silero-vad
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -14,23 +20,29 @@ help: ## Show this list
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing Rayscribe into $(VENV)"
-	$(PIP) install -c constraints.txt -e .
+# torch comes first, in the build that was asked for: what needs it then takes it as it is.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Rayscribe$(if $(EXTRAS), with $(EXTRAS)) into $(VENV)"
+	$(if $(findstring torch,$(EXTRAS))$(findstring gpu,$(EXTRAS)),$(PIP) install -c constraints.txt $(TORCH_OPTIONS) torch)
+	$(PIP) install -c constraints.txt -e '.$(if $(EXTRAS),[$(EXTRAS)])'
 	$(PIP) install -c constraints.txt --no-deps $(NO_DEPS)
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
+$(VENV)/.installed-test: $(INSTALLED)
+	$(PIP) install -c constraints.txt $(TORCH_OPTIONS) torch
 	$(PIP) install -c constraints.txt -e '.[test]'
 	@touch $@
 
-install: $(VENV)/.installed ## Install the service
+install: $(INSTALLED) ## Install the service
 
-serve: $(VENV)/.installed ## Start the service on 127.0.0.1:7100
-	@$(BIN)/rayscribe serve
+serve: $(INSTALLED) ## Start the service on 127.0.0.1:7100
+	@$(BIN)/rayscribe serve --config $(CONFIG)
 
-doctor: $(VENV)/.installed ## Say what is installed and what can run
-	@$(BIN)/rayscribe doctor
+models: $(INSTALLED) ## Fetch the models that CONFIG names
+	@$(BIN)/rayscribe models pull --config $(CONFIG)
+
+doctor: $(INSTALLED) ## Say what is installed and what can run
+	@$(BIN)/rayscribe doctor --config $(CONFIG)
 
 check: $(VENV)/.installed-test ## Types, lint, format and the layer rule
 	$(BIN)/ruff format --check .
@@ -54,4 +66,4 @@ bench-live: $(VENV)/.installed-test ## Measure live speech, which takes as long 
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help install serve doctor check test format bench bench-live clean
+.PHONY: help install serve models doctor check test format bench bench-live clean
