@@ -61,7 +61,7 @@ def placement_of(settings: TorchSettings) -> Placement:
     try:
         import torch
     except ImportError as error:
-        raise EngineUnavailable("This engine needs torch: install rayscribe[gpu]") from error
+        raise EngineUnavailable("This engine needs torch: install rayscribe[torch]") from error
     torch.set_num_threads(settings.threads)
     try:
         device = torch.device(_device_name(settings.device, has_gpu=torch.cuda.is_available()))

@@ -141,7 +141,7 @@ def _language_tokens(folder: Path) -> dict[str, int]:
     try:
         from transformers import AutoConfig, GenerationConfig
     except ImportError as error:
-        raise EngineUnavailable("This engine needs transformers: install rayscribe[gpu]") from error
+        raise EngineUnavailable("This engine needs transformers: install rayscribe[torch]") from error
     if not (folder / "config.json").is_file():
         raise EngineUnavailable(f"{folder} is no checkpoint: it has no config.json")
     try:
