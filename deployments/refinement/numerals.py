@@ -1,7 +1,7 @@
 """Inverse text normalisation of numbers: "twenty five percent" is written 25%, "२५" is written 25.
 
-Numbers are found by text2num (Allo-Media), a parser of eight European languages. Small ones on their own, up to three,
-stay words, as they are often no numbers ("one of them"). What is added here:
+Numbers are found by text2num (Allo-Media), a parser of eight European languages. Those under ten on their own stay
+words, as people write them, and as they are often no numbers ("one of them"). What is added here:
 
 * A year is said in two halves, in English: "nineteen ninety five" is 1995.
 * Whole millions and more keep the word, as people write them: "5 million".
@@ -28,7 +28,7 @@ from deployments.refinement.rewording import without_marks
 LANGUAGES = frozenset({"da", "de", "en", "es", "fr", "it", "nl", "pt"})
 """Whose number words are known (ISO 639-1)."""
 
-_LARGEST_ALONE_AS_WORD = 3
+_LARGEST_ALONE_AS_WORD = 9
 _MILLION = 1_000_000
 _PERCENT = {
     "da": (("procent",),),
@@ -152,7 +152,7 @@ def _before_the_millions(tokens: Sequence[_Spoken], start: int, value: float, la
         return None
     if found[0].value * scale[0].value != value:
         return None
-    return _Number(start, start + len(head), found[0].text, found[0].value, False)
+    return _Number(start, start + len(head), found[0].text, value, False)
 
 
 def _is_small_word(

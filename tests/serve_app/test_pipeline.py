@@ -19,6 +19,7 @@ from deployments.contracts import (
     TimeSpan,
     TranscriptionRequest,
     TranscriptionWarning,
+    VocabularyTerm,
     WarningCode,
     Word,
 )
@@ -219,6 +220,15 @@ async def test_nothing_runs_and_nothing_is_charged_without_speech() -> None:
     assert transcript.usage.billable_s == 0
     assert not graph.recognizer.recognize.calls
     assert not graph.diarizer.diarize.calls
+
+
+async def test_the_refiner_learns_what_the_text_is_to_look_like() -> None:
+    graph = FakeGraph()
+    vocabulary = (VocabularyTerm("Kubernetes"),)
+    request = replace(REQUEST, punctuate=False, vocabulary=vocabulary, numerals=True, script_correction=True)
+    await pipeline(graph).transcribe(request, AUDIO)
+    ((_, task),) = graph.refiner.refine.calls
+    assert (task.punctuate, task.vocabulary, task.numerals, task.script_correction) == (False, vocabulary, True, True)
 
 
 @pytest.mark.parametrize("stage", ["decoder", "speech_gate", "recognizer", "refiner"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -250,3 +251,30 @@ def test_boosting_twice_changes_nothing_more(
 def test_without_terms_nothing_changes(drawn: list[list[tuple[str, float, float, str]]]) -> None:
     segments = made(drawn)
     assert boosted(segments, ()) == tuple(segments)
+
+
+@pytest.mark.parametrize(("language", "written"), [("en", "auf Kubernetes hier"), ("de", "auf Cooper Netties hier")])
+def test_sound_is_that_of_english_alone(language: str, written: str) -> None:
+    heard = replace(segment("auf Cooper Netties hier"), language=language)
+    assert boosted([heard], vocabulary("Kubernetes"))[0].text == written
+
+
+@pytest.mark.parametrize(
+    ("language", "heard", "term", "written"),
+    [
+        ("de", "auf Kubernetis hier", "Kubernetes", "auf Kubernetes hier"),
+        ("hi", "हम कुबरनेटीज चलाते", "कुबेरनेटीज़", "हम कुबेरनेटीज़ चलाते"),
+        ("zh", "我 在 北 京 大 学 学习", "北京大学", "我在北京大学学习"),
+        ("ja", "今日 は プログラミグ を 学ぶ", "プログラミング", "今日はプログラミングを学ぶ"),
+    ],
+)
+def test_spelling_is_compared_in_every_language(language: str, heard: str, term: str, written: str) -> None:
+    (after,) = boosted([replace(segment(heard, confidence=0.4), language=language)], vocabulary(term))
+    assert after.text == written
+
+
+def test_what_another_rule_replaced_before_is_still_what_was_heard() -> None:
+    before = segment("ray scribe")
+    words = (before.words[0], replace(before.words[1], original="skript"))
+    (after,) = boosted([replace(before, words=words)], vocabulary("Rayscribe"))
+    assert after.words[0].original == "ray skript"

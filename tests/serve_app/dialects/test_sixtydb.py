@@ -169,6 +169,7 @@ async def test_the_pipeline_is_asked_for_what_the_form_says(edge: Edge) -> None:
         "min_speakers": "2",
         "max_speakers": "4",
         "keywords": "Rayscribe:3, New York ,a:b:0.5",
+        "script_correction": "true",
     }
     assert (await stt(edge, b"RIFF", **fields)).status_code == 200
     (request,) = edge.pipeline.requests
@@ -181,6 +182,8 @@ async def test_the_pipeline_is_asked_for_what_the_form_says(edge: Edge) -> None:
         VocabularyTerm("a:b", 0.5),
     )
     assert request.max_duration_s == 3600.0
+    assert request.numerals
+    assert request.script_correction
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,7 @@ async def test_what_a_start_may_say(edge: Edge, socket: AsgiSocket) -> None:
     assert (options.end_silence_s, options.partials, options.partial_interval_s) == (0.3, True, 2.0)
     assert (options.language, options.diarize, options.speaker_count) == (None, True, SpeakerCount(maximum=3))
     assert options.vocabulary == (VocabularyTerm("Rayscribe", 1.5), VocabularyTerm("Ray Serve", 1.5))
+    assert options.numerals
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,14 @@ def test_the_recogniser_learns_that_it_is_live_and_whether_it_is_partial(is_part
     assert (task.live, task.partial) == (True, is_partial)
 
 
+@pytest.mark.parametrize(("is_partial", "numerals"), [(True, False), (False, True)])
+def test_numbers_of_finals_alone_are_written_in_digits(is_partial: bool, numerals: bool) -> None:
+    graph = FakeGraph()
+    hear(graph, replace(TASK, numerals=True), is_partial=is_partial)
+    ((_, task),) = graph.refiner.refine.calls
+    assert task.numerals is numerals
+
+
 def test_times_that_overlap_or_leave_the_excerpt_are_put_right() -> None:
     async def untidy(waveform: Waveform, spans: Any, task: Any) -> tuple[RecognizedSpan, ...]:
         words = (Word("a", 0.5, 1.5, 0.9), Word("b", 1.2, 1.0, 0.9), Word("c", 3.9, 4.4, 0.9))
