@@ -18,7 +18,6 @@ from __future__ import annotations
 import unicodedata
 
 import regex
-from indic_transliteration import sanscript
 
 from deployments.refinement.letter_tables import letter_table
 
@@ -71,7 +70,8 @@ _OPEN_END = regex.compile(r"(?<=[b-df-hj-np-tv-zDTNSC])[aiu]$")
 
 _VIRAMA = "्"
 _CONSONANT = "[\u0915-\u0939\u0958-\u095f]\u093c?"
-# First of a cluster with its second; the same letter twice always is one.
+# A virama between two letters, unless they begin the word or are a usual pair (म्प, स्त, र्म, त्र); the same letter twice
+# is one, too, and is looked at when the virama is to go.
 _CLUSTERS = regex.compile(
     rf"(?<first>{_CONSONANT}){_VIRAMA}(?={_CONSONANT})"
     rf"(?<!^{_CONSONANT}{_VIRAMA})"
@@ -83,9 +83,7 @@ _CLUSTERS = regex.compile(
 
 def to_latin(text: str) -> str:
     """A word in Devanagari, in Latin letters: हिन्दी is "hindi"."""
-    letters = _ITRANS.findall(
-        sanscript.transliterate(text.translate(_LOAN_VOWELS), sanscript.DEVANAGARI, sanscript.ITRANS)
-    )
+    letters = _ITRANS.findall(_mapped(text.translate(_LOAN_VOWELS), "devanagari", "itrans"))
     letters = _without_silent(letters)
     return "".join(_latin(letters, index) for index in range(len(letters)))
 
@@ -99,8 +97,15 @@ def to_devanagari(text: str) -> str:
         word = word.replace(typed, itrans)
     word = _HARD_C.sub("k", _SOFT_C.sub("s", word))
     word = _OPEN_END.sub(lambda vowel: vowel.group().upper(), word)
-    written = sanscript.transliterate(word, sanscript.ITRANS, sanscript.DEVANAGARI).removesuffix(_VIRAMA)
+    written = _mapped(word, "itrans", "devanagari").removesuffix(_VIRAMA)
     return unicodedata.normalize("NFC", _CLUSTERS.sub(_unless_doubled, written))
+
+
+def _mapped(text: str, scheme: str, other_scheme: str) -> str:
+    # The library reads the tables of all scripts when it is imported: 0.2 s of every process, for what few ask for.
+    from indic_transliteration import sanscript
+
+    return str(sanscript.transliterate(text, scheme, other_scheme))
 
 
 def _unless_doubled(cluster: regex.Match[str]) -> str:
