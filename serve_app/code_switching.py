@@ -15,6 +15,7 @@ from babel.core import get_global
 
 from deployments.contracts import Segment, TranscriptionWarning, WarningCode
 
+_ADDRESS = regex.compile(r"[@/]|\w\.\w")
 # CLDR's codes for a mixture of scripts, and those that Unicode gives to characters.
 _MIXTURES: Mapping[str, tuple[str, ...]] = {
     "Hans": ("Hani", "Bopo"),
@@ -53,13 +54,14 @@ def code_switch_warning(segments: Sequence[Segment]) -> TranscriptionWarning | N
 def has_foreign_words(segment: Segment) -> bool:
     """Whether a word is in a script that the segment's language is not written in.
 
-    Single letters, acronyms (GPU) and the caller's own terms stand in texts of any language and do not count. A
-    language of unknown script has no foreign words.
+    Single letters, acronyms (GPU), addresses (example.com) and the caller's own terms stand in texts of any language
+    and do not count. A language of unknown script has no foreign words.
     """
     foreign = _foreign_letter(segment.language)
     if foreign is None:
         return False
-    found = ("".join(foreign.findall(word.text)) for word in segment.words if not word.boosted)
+    words = (word.text for word in segment.words if not word.boosted and not _ADDRESS.search(word.text))
+    found = ("".join(foreign.findall(text)) for text in words)
     return any(len(letters) > 1 and not letters.isupper() for letters in found)
 
 

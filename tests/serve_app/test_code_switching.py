@@ -55,8 +55,8 @@ def test_a_foreign_word_with_an_ending_of_its_own_language_is_found() -> None:
     assert has_foreign_words(segment("hi", "meeting-में"))
 
 
-@pytest.mark.parametrize("word", ["GPU", "USB-C", "x", "A", "B2B", "π", "µ", "5G"])
-def test_acronyms_and_single_letters_are_at_home_everywhere(word: str) -> None:
+@pytest.mark.parametrize("word", ["GPU", "USB-C", "x", "A", "B2B", "π", "µ", "5G", "a@b.io", "example.com"])
+def test_acronyms_addresses_and_single_letters_are_at_home_everywhere(word: str) -> None:
     assert not has_foreign_words(segment("hi", "नमस्ते", word))
 
 

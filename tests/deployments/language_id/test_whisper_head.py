@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_a_batch_hears_what_each_clip_says_by_itself(head: WhisperHead, folder: 
     for batch_clips in (1, 2):
         apart = WhisperHead(folder, WhisperHeadSettings(batch_clips=batch_clips))
         assert apart.identify(RECORDING, REGIONS, ALL, never).log_probabilities == pytest.approx(together, abs=1e-5)
+
+
+def test_threads_that_ask_at_once_are_told_what_each_asked(folder: Path) -> None:
+    head = WhisperHead(folder, WhisperHeadSettings(batch_clips=1))
+    asked = [REGIONS, REGIONS[:1], REGIONS[1:], REGIONS[::-1]]
+    with ThreadPoolExecutor(len(asked)) as threads:
+        told = list(threads.map(lambda regions: head.identify(RECORDING, regions, ALL, never), asked))
+    for regions, evidence in zip(asked, told, strict=True):
+        alone = head.identify(RECORDING, regions, ALL, never)
+        assert evidence.log_probabilities == pytest.approx(alone.log_probabilities, abs=1e-5)
 
 
 def test_no_regions_have_no_evidence(head: WhisperHead) -> None:
