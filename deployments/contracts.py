@@ -218,7 +218,8 @@ class TranscriptionRequest:
     """Everything a dialect can ask of the pipeline today. ``numerals`` and ``script_correction``: see RefinementTask.
 
     Language None means: find out, among ``candidates`` where there are any. ``max_duration_s`` is a dialect's own
-    limit, where it is lower than the service's. With a ``context`` a language model polishes the text.
+    limit, where it is lower than the service's. With a ``context`` a language model polishes the text. ``prompt`` is
+    text that recognisers which can be biased are given; others do not see it.
     """
 
     request_id: str
@@ -232,6 +233,7 @@ class TranscriptionRequest:
     context: RefinementContext | None = None
     numerals: bool = False
     script_correction: bool = False
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployments.contracts import TranscriptionRequest
+from deployments.contracts import TranscriptionRequest, VocabularyTerm
 from deployments.errors import FeatureNotInPlan, InvalidParameter, UnsupportedParameter
+from deployments.refinement.hints import hint_terms
 from serve_app.access.plans import Feature, Plan
 from serve_app.settings import Settings
+
+_SENTENCE_GAP = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,17 @@ def possible_languages(language: str | None, candidates: tuple[str, ...], settin
     if language is not None:
         return (language,)
     return candidates or tuple(sorted(settings.recognition.capabilities().languages))
+
+
+def recogniser_hints(vocabulary: Sequence[VocabularyTerm], prompt: str, settings: Settings) -> tuple[str, ...]:
+    """What the recogniser is told to listen for; nothing, where it cannot be biased.
+
+    A prompt is told sentence by sentence: engines leave out what does not fit.
+    """
+    if not settings.recognition.capabilities().biasing:
+        return ()
+    sentences = (sentence.rstrip(".") for sentence in _SENTENCE_GAP.split(prompt))
+    return (*hint_terms(vocabulary), *filter(None, sentences))
 
 
 def _check_languages(asked: tuple[str, ...], settings: Settings, name: str) -> None:

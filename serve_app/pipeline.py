@@ -30,7 +30,7 @@ from deployments.contracts import (
 )
 from deployments.text_joining import joined_sentences
 from serve_app.assembly import segments_of
-from serve_app.capabilities import possible_languages
+from serve_app.capabilities import possible_languages, recogniser_hints
 from serve_app.code_switching import code_switch_warning
 from serve_app.identification import Labels, detection_of, labelled_in_turn, main_language
 from serve_app.settings import Settings
@@ -101,7 +101,7 @@ class Pipeline:
         turns = asyncio.ensure_future(self._turns(request, opened, deadline))
 
         async def recognize() -> None:
-            async with contextlib.aclosing(self._recognized(groups, candidates, opened, deadline)) as done:
+            async with contextlib.aclosing(self._recognized(request, groups, candidates, opened, deadline)) as done:
                 async for spans in done:
                     heard.extend(spans)
                     warnings.extend(warning for span in spans for warning in span.warnings)
@@ -143,6 +143,7 @@ class Pipeline:
 
     async def _recognized(
         self,
+        request: TranscriptionRequest,
         groups: Sequence[tuple[TimeSpan, ...]],
         candidates: tuple[str, ...],
         opened: _Opened,
@@ -150,6 +151,7 @@ class Pipeline:
     ) -> AsyncGenerator[tuple[RecognizedSpan, ...]]:
         """What each group was recognised as, in order; some are worked on ahead of the one that is waited for."""
         turn = asyncio.Semaphore(self._settings.recognition.groups_in_flight)
+        hints = recogniser_hints(request.vocabulary, request.prompt, self._settings)
 
         async def recognize(labels: asyncio.Future[Labels]) -> tuple[RecognizedSpan, ...]:
             group = await labels
@@ -159,7 +161,7 @@ class Pipeline:
                         self._stages.recognizer.recognize,
                         opened.waveform,
                         group,
-                        RecognitionTask(timeout_s=deadline.remaining_s()),
+                        RecognitionTask(timeout_s=deadline.remaining_s(), hints=hints),
                         deadline=deadline,
                     )
                 )

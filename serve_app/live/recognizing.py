@@ -43,6 +43,7 @@ class HearingTask:
         timeout_s: time in which an utterance must be recognised.
         voices: whether finals come with the voice that speaks.
         numerals: see RefinementTask; partial texts change less without.
+        hints: see RecognitionTask.
     """
 
     languages: tuple[str, ...]
@@ -51,6 +52,7 @@ class HearingTask:
     timeout_s: float
     voices: bool = False
     numerals: bool = False
+    hints: tuple[str, ...] = ()
 
 
 class StageHearing:
@@ -75,7 +77,7 @@ class StageHearing:
     async def _hear(self, excerpt: Excerpt, deadline: Deadline, *, is_partial: bool) -> Heard:
         waveform = Waveform(excerpt.samples)
         labels = await self._labelled(waveform, excerpt, deadline, is_partial=is_partial)
-        recognition = RecognitionTask(deadline.remaining_s(), live=True, partial=is_partial)
+        recognition = RecognitionTask(deadline.remaining_s(), live=True, partial=is_partial, hints=self._task.hints)
         spans: tuple[RecognizedSpan, ...] = await call(
             self._stages.recognizer.recognize, waveform, labels, recognition, deadline=deadline
         )

@@ -15,7 +15,7 @@ from deployments.speech_gate.silero import SileroVad
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Visit
 from serve_app.admission import Admission
-from serve_app.capabilities import ParameterNames, check_request, possible_languages
+from serve_app.capabilities import ParameterNames, check_request, possible_languages, recogniser_hints
 from serve_app.live.contracts import LiveOptions, SessionEnded
 from serve_app.live.endpointing import EndpointingSettings
 from serve_app.live.front import AudioFront
@@ -111,6 +111,7 @@ class EngineLiveService:
                     numerals=options.numerals,
                     timeout_s=live.utterance_timeout_s,
                     voices=options.diarize,
+                    hints=recogniser_hints(options.vocabulary, "", settings),
                 ),
             ),
             threads=self._threads,

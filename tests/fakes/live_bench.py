@@ -14,6 +14,7 @@ from serve_app.live.contracts import AudioFormat, Final, LiveEvent, Partial, Ses
 from serve_app.live.endpointing import EndpointingSettings
 from serve_app.live.front import AudioFront
 from serve_app.live.listener import ListenerSettings
+from serve_app.live.polishing import Polish
 from serve_app.live.session import EngineSession, SessionLimits
 from tests.fakes.live_audio import LevelVad, ScriptedHearing, messages
 
@@ -32,6 +33,7 @@ class LiveBench:
     limits: SessionLimits = LIMITS
     endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
     audio: AudioFormat = field(default_factory=AudioFormat)
+    polish: Polish | None = None
     settle_error: Exception | None = None
     settled: list[SessionEnded] = field(default_factory=list)
     events: list[LiveEvent] = field(default_factory=list)
@@ -48,6 +50,7 @@ class LiveBench:
             hear=self.hearing,
             threads=EngineThreads(1),
             settle=self._settle,
+            polish=self.polish,
         )
         async with self.session as session:
             self.reader = asyncio.create_task(self._read())

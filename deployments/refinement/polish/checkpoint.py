@@ -21,7 +21,7 @@ from deployments.refinement.polish.options import CheckpointOptions
 from deployments.stopping import StopSignal
 from deployments.torch_runtime import halving, placement_of
 
-_ANSWER_START = '{"edits":['
+_ANSWER_START = '{"edits":'
 _ANSWER_ENDS = ("]}", "] }", "]\n}")
 
 
@@ -142,7 +142,7 @@ def _load(folder: Path, dtype: Any) -> tuple[Any, Any]:
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
     except ImportError as error:
-        raise EngineUnavailable("A language model checkpoint needs transformers: install rayscribe[gpu]") from error
+        raise EngineUnavailable("A language model checkpoint needs transformers: install rayscribe[torch]") from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
         model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)

@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.contracts import TranscriptionRequest, VocabularyTerm
-from deployments.errors import InvalidParameter, MissingParameter, UnsupportedParameter
+from deployments.contracts import RefinementContext, TranscriptionRequest, VocabularyTerm
+from deployments.errors import FeatureNotInPlan, InvalidParameter, MissingParameter, UnsupportedParameter
 from deployments.speech_gate.regions import RegionSettings
+from serve_app.access.plans import Feature, Plan
+from serve_app.settings import Settings
 from serve_app.uploads import UploadedForm
 
 FILE_PART = "file"
@@ -33,7 +35,10 @@ class TranscriptionOptions(BaseModel):
         (), description="ISO 639-1 codes among which the language is found out.", examples=[["en"]]
     )
     prompt: str = Field(
-        "", description="Must be empty: the recogniser takes none. Use `keywords[]` for names and terms.", examples=[""]
+        "",
+        description="What the recording is about, for a recogniser that can be biased, and for a language model that "
+        "polishes the text. Must be empty where the service has neither; `keywords[]` are for names and terms.",
+        examples=[""],
     )
     keywords: tuple[str, ...] = Field(
         (),
@@ -102,8 +107,15 @@ class TranscriptionOptions(BaseModel):
         """Whether speakers are to be told apart."""
         return self.response_format == "diarized_json"
 
-    def to_request(self, request_id: str, max_duration_s: float | None) -> TranscriptionRequest:
-        """What the pipeline is asked."""
+    def to_request(
+        self, request_id: str, max_duration_s: float | None, plan: Plan, settings: Settings
+    ) -> TranscriptionRequest:
+        """What the pipeline is asked.
+
+        Raises:
+            UnsupportedParameter: nothing here can use the prompt.
+            FeatureNotInPlan: others may give one.
+        """
         return TranscriptionRequest(
             request_id=request_id,
             language=self.language,
@@ -111,7 +123,23 @@ class TranscriptionOptions(BaseModel):
             diarize=self.diarize,
             vocabulary=tuple(VocabularyTerm(keyword) for keyword in self.keywords),
             max_duration_s=max_duration_s,
+            context=self._context(plan, settings),
+            prompt=self.prompt.strip(),
         )
+
+    def _context(self, plan: Plan, settings: Settings) -> RefinementContext | None:
+        """The prompt for the language model, where there is one, and the plan includes it."""
+        text = self.prompt.strip()
+        if not text:
+            return None
+        if settings.refinement.llm is not None and Feature.REFINEMENT in plan.features:
+            return RefinementContext(text=text)
+        if settings.recognition.capabilities().biasing:
+            return None
+        if settings.refinement.llm is not None:
+            raise FeatureNotInPlan(Feature.REFINEMENT.value, "prompt")
+        reason = f"the recogniser of the {settings.profile} profile takes none; keywords are for names and terms"
+        raise UnsupportedParameter("prompt", reason)
 
 
 def options_of(form: UploadedForm) -> TranscriptionOptions:
@@ -133,8 +161,6 @@ def options_of(form: UploadedForm) -> TranscriptionOptions:
 
 
 def _check_recognition(options: TranscriptionOptions) -> None:
-    if options.prompt:
-        raise UnsupportedParameter("prompt", "the recogniser takes none; keywords are for names and terms")
     if options.temperature != 0:
         raise UnsupportedParameter("temperature", "beam search draws no samples, so it must be 0", ("0",))
     if options.language is not None and options.languages:

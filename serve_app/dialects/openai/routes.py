@@ -98,7 +98,10 @@ async def transcribe(
         visit = await held.enter_async_context(visiting(request, services, NAME))
         options, audio = await _read(request, services)
         transcription = options.to_request(
-            f"req_{uuid.uuid4().hex}", services.settings.limits.dialect_max_duration_s.get(NAME)
+            f"req_{uuid.uuid4().hex}",
+            services.settings.limits.dialect_max_duration_s.get(NAME),
+            visit.plan,
+            services.settings,
         )
         check_request(transcription, visit.plan, services.settings, _NAMES)
         if options.stream:
