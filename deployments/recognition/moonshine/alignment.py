@@ -14,8 +14,9 @@ import numpy.typing as npt
 from scipy.ndimage import median_filter
 
 from deployments.contracts import SAMPLE_RATE_HZ, Word
-from deployments.recognition.moonshine.tokenizer import TokenizedWord
-from deployments.recognition.moonshine.weights import Array
+from deployments.recognition.spelling import TokenizedWord
+
+Array = npt.NDArray[np.float32]
 
 # The encoder's convolutions stride over 64 * 3 * 2 samples.
 FRAME_S = 384 / SAMPLE_RATE_HZ

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import onnxruntime
 
-from deployments.contracts import SAMPLE_RATE_HZ, Samples, Word
-from deployments.recognition.degenerate import repeated_from
+from deployments.contracts import SAMPLE_RATE_HZ, Samples
 from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.moonshine.alignment import timed_words
 from deployments.recognition.moonshine.beam_search import Decoded, SearchSettings, beam_search
 from deployments.recognition.moonshine.capabilities import CAPABILITIES
 from deployments.recognition.moonshine.decoder_state import EncodedAudio
 from deployments.recognition.moonshine.graphs import LAYERS, DecoderGraph, encoder_graph
+from deployments.recognition.moonshine.rules import LOOP_NGRAM, has_loop, most_tokens, with_a_frame, without_loop
 from deployments.recognition.moonshine.tokenizer import Tokenizer
 from deployments.recognition.moonshine.weights import model_folder, read_decoder, read_encoder
-
-# The convolutions need 895 samples for a first frame; below a tenth of a second there is no word anyway.
-_SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 10
-# The model's own rule of thumb is 6.5 tokens a second, and a cut there lost last words.
-_MOST_TOKENS_PER_S = 10.0
-_SPARE_TOKENS = 8
-_LOOP_NGRAM = 5
 
 _ENCODER_OUTPUTS = [f"cross_{part}_{layer}" for part in ("key", "value") for layer in range(LAYERS)]
 
@@ -72,23 +64,22 @@ class MoonshineEngine:
 
     def _transcribe(self, windows: Sequence[Samples], search: SearchSettings) -> list[Hypothesis]:
         encoded = [self._encode(window) for window in windows]
-        limits = [_most_tokens(window) for window in windows]
+        limits = [most_tokens(window) for window in windows]
         hypotheses = [
             self._hypothesis(decoded, window)
             for decoded, window in zip(self._decode(encoded, limits, search), windows, strict=True)
         ]
-        loops = [index for index, hypothesis in enumerate(hypotheses) if _loops(hypothesis)]
+        loops = [index for index, hypothesis in enumerate(hypotheses) if has_loop(hypothesis)]
         if loops:
-            careful = replace(search, no_repeat_ngram=_LOOP_NGRAM)
+            careful = replace(search, no_repeat_ngram=LOOP_NGRAM)
             again = self._decode([encoded[index] for index in loops], [limits[index] for index in loops], careful)
             for index, decoded in zip(loops, again, strict=True):
-                hypotheses[index] = _cut_loop(self._hypothesis(decoded, windows[index]))
+                hypotheses[index] = without_loop(self._hypothesis(decoded, windows[index]))
         return hypotheses
 
     def _encode(self, window: Samples) -> EncodedAudio:
-        if len(window) < _SHORTEST_SAMPLES:
-            window = np.pad(window, (0, _SHORTEST_SAMPLES - len(window)))
-        outputs = [output[0] for output in self._encoder.run(_ENCODER_OUTPUTS, {"audio": window[None]})]
+        audio = with_a_frame(window)[None]
+        outputs = [output[0] for output in self._encoder.run(_ENCODER_OUTPUTS, {"audio": audio})]
         return EncodedAudio(keys=tuple(outputs[:LAYERS]), values=tuple(outputs[LAYERS:]))
 
     def _decode(self, encoded: Sequence[EncodedAudio], limits: Sequence[int], search: SearchSettings) -> list[Decoded]:
@@ -109,22 +100,3 @@ def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def _most_tokens(window: Samples) -> int:
-    return math.ceil(len(window) / SAMPLE_RATE_HZ * _MOST_TOKENS_PER_S) + _SPARE_TOKENS
-
-
-def _texts(words: Sequence[Word]) -> list[str]:
-    return [word.text for word in words]
-
-
-def _loops(hypothesis: Hypothesis) -> bool:
-    return repeated_from(_texts(hypothesis.words)) is not None
-
-
-def _cut_loop(hypothesis: Hypothesis) -> Hypothesis:
-    start = repeated_from(_texts(hypothesis.words))
-    if start is None:
-        return hypothesis
-    return replace(hypothesis, words=hypothesis.words[:start], dropped_repeats=True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.recognition.moonshine.alignment import FRAME_S, segment, timed_words, token_starts
-from deployments.recognition.moonshine.tokenizer import TokenizedWord
+from deployments.recognition.spelling import TokenizedWord
 
 pytestmark = pytest.mark.unit
 
