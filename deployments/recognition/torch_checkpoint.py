@@ -1,0 +1,87 @@
+"""Loads a checkpoint folder in the layout of the Hugging Face hub. Code in the folder is never run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployments.errors import EngineUnavailable
+from deployments.recognition.spelling import WORD_START
+from deployments.torch_runtime import Placement
+
+_BYTE_PIECES = {f"<0x{byte:02X}>": bytes([byte]) for byte in range(256)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A transformers model in its place, ready to infer, with its feature extractor and tokenizer."""
+
+    model: Any
+    feature_extractor: Any
+    tokenizer: Any
+
+    @property
+    def model_type(self) -> str:
+        """The architecture, as transformers calls it."""
+        return str(self.model.config.model_type)
+
+
+def load_checkpoint(folder: Path, classes: Mapping[str, str], placement: Placement) -> Checkpoint:
+    """Load a model and what belongs to it.
+
+    Args:
+        folder: with config.json, weights, and the files of the feature extractor and the tokenizer.
+        classes: the architectures that the engine runs, and the class of transformers that builds each.
+        placement: device and precision.
+
+    Raises:
+        EngineUnavailable: transformers or a file is missing, or the checkpoint is of another architecture.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise EngineUnavailable("This engine needs transformers: install rayscribe[torch]") from error
+    if not (folder / "config.json").is_file():
+        raise EngineUnavailable(f"{folder} is no checkpoint: it has no config.json")
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        if config.model_type not in classes:
+            raise EngineUnavailable(
+                f"{folder} holds a model of type {config.model_type!r}; this engine runs: {', '.join(classes)}"
+            )
+        model = getattr(transformers, classes[config.model_type]).from_pretrained(
+            folder, config=config, local_files_only=True, dtype=placement.dtype
+        )
+        extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise EngineUnavailable(f"The checkpoint in {folder} cannot be loaded: {error}") from error
+    return Checkpoint(model.to(placement.device).eval(), extractor, tokenizer)
+
+
+def spelled_pieces(tokenizer: Any, tokens: int) -> tuple[bytes, ...]:
+    """What each of a model's ``tokens`` tokens spells, as spell_words takes it; special tokens spell nothing.
+
+    A character vocabulary has a token between words ("|" in wav2vec2), which becomes WORD_START. One that has capitals
+    only says nothing about case, and is spelled in small letters.
+
+    Raises:
+        EngineUnavailable: nothing in the vocabulary says where words begin.
+    """
+    names: list[str | None] = tokenizer.convert_ids_to_tokens(list(range(min(tokens, len(tokenizer)))))
+    delimiter = getattr(tokenizer, "word_delimiter_token_id", None)
+    special = set(tokenizer.all_special_ids) - {delimiter}
+    pieces = [b"" if name is None or token in special else _spelling(name) for token, name in enumerate(names)]
+    if delimiter is not None:
+        pieces[delimiter] = WORD_START
+    elif not any(piece.startswith(WORD_START) for piece in pieces):
+        raise EngineUnavailable("The tokenizer says nowhere where a word begins: it has neither ▁ nor a word delimiter")
+    if all(piece == piece.upper() for piece in pieces):
+        pieces = [piece.lower() for piece in pieces]
+    return (*pieces, *[b""] * (tokens - len(pieces)))
+
+
+def _spelling(name: str) -> bytes:
+    return _BYTE_PIECES.get(name, name.encode())
