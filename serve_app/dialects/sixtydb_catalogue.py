@@ -106,5 +106,6 @@ def _features(settings: Settings) -> list[str]:
         "word_timestamps": engine.word_times,
         "word_confidence": engine.confidences,
         "keyword_boosting": True,
+        "llm_refinement": settings.refinement.llm is not None,
     }
     return [feature for feature, present in offered.items() if present]

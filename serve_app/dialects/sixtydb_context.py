@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
 
 from deployments.contracts import RefinementContext, TranscriptionWarning, VocabularyTerm, WarningCode
@@ -40,7 +40,7 @@ class Context(BaseModel):
 
     general: tuple[Fact, ...] = ()
     text: str = ""
-    terms: tuple[str, ...] = Field(())
+    terms: tuple[str, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -84,8 +84,7 @@ def read_context(field: str) -> Context:
     """A form field.
 
     Raises:
-        InvalidParameter: it begins like a JSON object, and is none.
-        pydantic.ValidationError: a part is not what it should be.
+        InvalidParameter: it begins like a JSON object, and is none, or a part of it is not what it should be.
     """
     if not field.lstrip().startswith("{"):
         return Context(text=field)
@@ -93,7 +92,12 @@ def read_context(field: str) -> Context:
         content = from_json(field)
     except ValueError:
         raise InvalidParameter("context", "is neither a paragraph nor JSON") from None
-    return Context.model_validate(content)
+    try:
+        return Context.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(("context", *map(str, first["loc"])))
+        raise InvalidParameter(place, str(first["msg"])) from None
 
 
 def heeded(context: Context | None, plan: Plan, settings: Settings) -> Heeded:
