@@ -14,8 +14,9 @@ from deployments.contracts import LanguageSource, SpeechMap, TimeSpan, Transcrip
 from deployments.language_id.deployment import LanguageIdentifier, LanguageIdentifierConfig
 from deployments.language_id.engines import LanguageEngineOptions
 from deployments.language_id.smoothing import SmoothingSettings
+from serve_app.engine_settings import RecognitionSettings
 from serve_app.pipeline import Pipeline
-from serve_app.settings import RecognitionSettings, Settings
+from serve_app.settings import Settings
 from tests.fakes.language_checkpoint import HIGH_HZ, LANGUAGES, LOW_HZ, save_tone_whisper, tones
 from tests.fakes.stages import FakeGraph, FakeStage
 

@@ -24,8 +24,9 @@ from deployments.contracts import (
     Word,
 )
 from deployments.errors import DeadlineExceeded, Overloaded, StageLost, UnsupportedAudio
+from serve_app.engine_settings import RecognitionSettings
 from serve_app.pipeline import Pipeline
-from serve_app.settings import LimitSettings, RecognitionSettings, Settings
+from serve_app.settings import LimitSettings, Settings
 from tests.fakes.stages import FakeGraph, FakeStage
 
 pytestmark = pytest.mark.unit
