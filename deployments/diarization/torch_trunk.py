@@ -49,7 +49,7 @@ class TorchBatches:
 
     Attributes:
         windows: of 10 s, for the segmentation.
-        pieces: of 12 s, for the trunk of the embedding.
+        pieces: of 12 s, for the trunk of the embedding; each takes 56 MB in float32 on its way.
     """
 
     windows: int = 32
@@ -121,7 +121,7 @@ class TorchTrunkEmbedder:
     """WeSpeaker ResNet34, its trunk once over the recording.
 
     The trunk's frames of the whole recording stay on the device until the voices are pooled: in bfloat16 as many
-    bytes as the recording itself has, 230 MB for each hour.
+    bytes as the recording itself has, 230 MB for each hour, and twice that in float32.
     """
 
     def __init__(
