@@ -57,8 +57,11 @@ class CheckpointModel:
 
     async def complete(self, prompt: Prompt, *, max_tokens: int, timeout_s: float) -> str:
         """See LanguageModel."""
+        text = self._written(prompt)
+        if len(self._tokenizer(text, add_special_tokens=False)["input_ids"]) + max_tokens > self._longest:
+            raise ServiceUnavailable("A passage is longer than the language model reads")
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(self._written(prompt), max_tokens, timeout_s, answer))
+        self._waiting.append(_Waiting(text, max_tokens, timeout_s, answer))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
         return await answer
@@ -87,9 +90,22 @@ class CheckpointModel:
                     waiting.answer.set_result(text)
 
     def _written(self, prompt: Prompt) -> str:
+        from jinja2 import TemplateError
+
         messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
-        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return text + _ANSWER_START
+        try:
+            return self._templated(messages) + _ANSWER_START
+        except TemplateError:
+            # Some families, Gemma's among them, know no such role.
+            both = [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
+            return self._templated(both) + _ANSWER_START
+
+    def _templated(self, messages: list[dict[str, str]]) -> str:
+        # Models that think aloud before they answer are told not to; templates of others do not look at it.
+        text: str = self._tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        return text
 
     def _answers(self, batch: Sequence[_Waiting], should_stop: StopSignal) -> list[str]:
         def nobody_waits() -> bool:
@@ -112,8 +128,6 @@ class CheckpointModel:
         ).to(self._device)
         length = inputs["input_ids"].shape[1]
         most = max(waiting.max_tokens for waiting in batch)
-        if length + most > self._longest:
-            raise ServiceUnavailable("A passage is longer than the language model reads")
         with torch.inference_mode():
             output = self._model.generate(
                 input_ids=inputs["input_ids"],

@@ -94,10 +94,22 @@ async def test_a_prompt_that_is_too_long_is_told(folder: Path) -> None:
         await model.complete(Prompt("Repair.", "over " * 6000), max_tokens=12, timeout_s=60.0)
 
 
-async def test_a_model_that_fails_answers_again(folder: Path) -> None:
+async def test_a_prompt_that_is_too_long_costs_the_others_nothing(folder: Path) -> None:
     model = CheckpointModel(options(folder))
-    with pytest.raises(ServiceUnavailable):
-        await model.complete(Prompt("Repair.", "over " * 6000), max_tokens=12, timeout_s=60.0)
+    long = Prompt("Repair.", "over " * 6000)
+    calls = [model.complete(each, max_tokens=12, timeout_s=60.0) for each in (PROMPT, long, OTHERS[0])]
+    first, refused, last = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(refused, ServiceUnavailable)
+    assert [first, last] == await answers(model, PROMPT, OTHERS[0])
+
+
+async def test_a_model_without_a_system_role_is_told_all_in_one(tmp_path: Path) -> None:
+    template = (
+        "{% for message in messages %}{% if message['role'] == 'system' %}{{ raise_exception('no such role') }}"
+        "{% endif %}<|user|>{{ message['content'] }}<|end|>{% endfor %}<|assistant|>"
+    )
+    model = CheckpointModel(options(save_causal_model(tmp_path / "gemma", template)))
+    assert model._written(PROMPT) == f'<|user|>Repair.\n\n{PROMPT.user}<|end|><|assistant|>{{"edits":'
     assert len(await answers(model, PROMPT)) == 1
 
 
