@@ -219,7 +219,8 @@ class TranscriptionRequest:
 
     Language None means: find out, among ``candidates`` where there are any. ``max_duration_s`` is a dialect's own
     limit, where it is lower than the service's. With a ``context`` a language model polishes the text. ``prompt`` is
-    text that recognisers which can be biased are given; others do not see it.
+    text that recognisers which can be biased are given; others do not see it. ``model`` names a recogniser; None, or a
+    name that is not known, is the first that there is.
     """
 
     request_id: str
@@ -234,6 +235,7 @@ class TranscriptionRequest:
     numerals: bool = False
     script_correction: bool = False
     prompt: str = ""
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

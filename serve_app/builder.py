@@ -24,7 +24,7 @@ from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.ingress import Ingress
 from serve_app.jobs.runner import JobRunner
 from serve_app.pipeline import StageHandles
-from serve_app.settings import Settings
+from serve_app.settings import Settings, recognizer_deployment
 
 
 def build_app(args: Settings) -> Application:
@@ -33,7 +33,8 @@ def build_app(args: Settings) -> Application:
         decoder=_deployment(Decoder).bind(_decode_limits(args)),
         speech_gate=_deployment(SpeechGate).bind(GateSettings(snr_floor_db=args.speech_gate.snr_floor_db)),
         language_identifier=_deployment(LanguageIdentifier).bind(_language_config(args)),
-        recognizer=_deployment(Recognizer).bind(_recognizer_config(args)),
+        recognizer=_recognizer(args, None),
+        recognizers={model: _recognizer(args, model) for model in args.recognizers},
         diarizer=_deployment(Diarizer).bind(_diarizer_config(args)),
         refiner=_deployment(Refiner).bind(_refiner_config(args)),
     )
@@ -42,9 +43,13 @@ def build_app(args: Settings) -> Application:
     return _deployment(Ingress).bind(args, stages, limiter, job_runner)
 
 
-def _deployment(stage: type[Any]) -> Any:
-    """The stage as a Serve deployment of the class's name; the config file says how many and where."""
-    return serve.deployment(name=stage.__name__)(stage)
+def _deployment(stage: type[Any], name: str | None = None) -> Any:
+    """The stage as a Serve deployment, by default of the class's name; the config file says how many and where."""
+    return serve.deployment(name=name or stage.__name__)(stage)
+
+
+def _recognizer(settings: Settings, model: str | None) -> Any:
+    return _deployment(Recognizer, recognizer_deployment(model)).bind(_recognizer_config(settings.serving(model)))
 
 
 def _decode_limits(settings: Settings) -> DecodeLimits:
@@ -57,7 +62,7 @@ def _decode_limits(settings: Settings) -> DecodeLimits:
 def _language_config(settings: Settings) -> LanguageIdentifierConfig:
     return LanguageIdentifierConfig(
         engine=settings.language.engine,
-        options=settings.language.options(settings.recognition.capabilities().languages, settings.checkpoint_cache()),
+        options=settings.language.options(settings.identified_languages(), settings.checkpoint_cache()),
         smoothing=SmoothingSettings(switch_nats=settings.language.switch_nats),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployments.checkpoints.source import CheckpointSource, Origin
+from serve_app.engine_settings import DiarizationSettings, LanguageSettings, RecognitionSettings
 from serve_app.settings import Settings
 
 
@@ -38,8 +39,13 @@ def model_name(settings: Settings) -> str:
 
 
 def _named(settings: Settings) -> Iterator[NamedCheckpoint]:
-    stages = (("language", settings.language), ("recognition", settings.recognition))
-    for stage, weights in (*stages, ("diarization", settings.diarization)):
+    stages: dict[str, LanguageSettings | RecognitionSettings | DiarizationSettings] = {
+        "language": settings.language,
+        "recognition": settings.recognition,
+        **{f"recognition: {model}": recognition for model, recognition in settings.recognizers.items()},
+        "diarization": settings.diarization,
+    }
+    for stage, weights in stages.items():
         source = weights.source()
         if source is not None:
             yield NamedCheckpoint(stage, weights.engine, source)

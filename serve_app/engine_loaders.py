@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Callable
+from functools import partial
 
 from serve_app.settings import Settings
 
@@ -16,6 +17,10 @@ def engine_loaders(settings: Settings) -> dict[str, Callable[[], object]]:
         "speech gate": _load_speech_gate,
         "language": lambda: _load_language(settings),
         "recognition": lambda: _load_recognition(settings),
+        **{
+            f"recognition: {model}": partial(_load_recognition, settings.serving(model))
+            for model in settings.recognizers
+        },
         "diarization": lambda: _load_diarization(settings),
     }
     if settings.refinement.llm is not None:
@@ -46,9 +51,9 @@ def _load_speech_gate() -> object:
 def _load_language(settings: Settings) -> object:
     from deployments.language_id.engines import load_language_engine
 
-    languages = settings.recognition.capabilities().languages
     return load_language_engine(
-        settings.language.engine, settings.language.options(languages, settings.checkpoint_cache())
+        settings.language.engine,
+        settings.language.options(settings.identified_languages(), settings.checkpoint_cache()),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -54,6 +54,12 @@ class StageHandles:
     recognizer: Any
     diarizer: Any
     refiner: Any
+    recognizers: Mapping[str, Any] = field(default_factory=dict)
+    """Further ones, by the name of their model."""
+
+    def serving(self, model: str | None) -> StageHandles:
+        """With the recogniser that a model's name asks for; see Settings.serving."""
+        return self if model is None else replace(self, recognizer=self.recognizers.get(model, self.recognizer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,14 @@ class Pipeline:
         Raises:
             RayscribeError: see deployments.errors. Cancelling the call cancels what runs for it in every stage.
         """
+        if request.model in self._settings.recognizers:
+            routed = Pipeline(self._stages.serving(request.model), self._settings.serving(request.model))
+            return await routed._transcribe(request, audio, on_segments)
+        return await self._transcribe(request, audio, on_segments)
+
+    async def _transcribe(
+        self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8], on_segments: SegmentSink | None
+    ) -> Transcript:
         deadline = Deadline(self._settings.limits.request_timeout_s)
         opened = await retried(lambda: self._open(request, audio, deadline))
         candidates = possible_languages(request.language, request.candidates, self._settings)

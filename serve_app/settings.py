@@ -5,6 +5,8 @@ How many replicas each stage has, and on what, is Serve's own business: the ``de
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field, model_validator
 
 from deployments.checkpoints.cache import CheckpointCache
@@ -152,6 +154,11 @@ class LiveSettings(Section):
     utterance_timeout_s: float = Field(20.0, gt=0, description="Time in which an utterance must be recognised.")
 
 
+def recognizer_deployment(model: str | None = None) -> str:
+    """What the deployment of a recogniser is called in the ``deployments`` of a Serve config."""
+    return "Recognizer" if model is None else f"Recognizer-{re.sub('[^A-Za-z0-9.]+', '-', model)}"
+
+
 class Settings(Section):
     """All of it."""
 
@@ -161,6 +168,10 @@ class Settings(Section):
     speech_gate: SpeechGateSettings = SpeechGateSettings()
     language: LanguageSettings = LanguageSettings()
     recognition: RecognitionSettings = RecognitionSettings()
+    recognizers: dict[str, RecognitionSettings] = Field(
+        {},
+        description="Further recognisers, by the model name that callers ask for; each is a deployment of its own.",
+    )
     diarization: DiarizationSettings = DiarizationSettings()
     refinement: RefinementSettings = RefinementSettings()
     storage: StorageSettings = StorageSettings()
@@ -173,13 +184,30 @@ class Settings(Section):
     @model_validator(mode="after")
     def _names_engines_that_fit(self) -> Settings:
         try:
-            check_language_engine(
-                self.language.engine, self.language.options(self.recognition.capabilities().languages)
-            )
+            check_language_engine(self.language.engine, self.language.options(self.identified_languages()))
             self.diarization.capabilities()
         except EngineUnavailable as error:
             raise ValueError(str(error)) from error
         return self
+
+    @model_validator(mode="after")
+    def _names_deployments_apart(self) -> Settings:
+        names = [recognizer_deployment(model) for model in self.recognizers]
+        if len({name.casefold() for name in names}) < len(names):
+            raise ValueError(f"two of recognizers would be the same deployment: {', '.join(sorted(names))}")
+        return self
+
+    def serving(self, model: str | None) -> Settings:
+        """As a request sees them that asks for a model: with that recogniser, or the first for a name not known."""
+        chosen = None if model is None else self.recognizers.get(model)
+        return self if chosen is None else self.model_copy(update={"recognition": chosen})
+
+    def identified_languages(self) -> frozenset[str]:
+        """What the language stage must tell apart: nobody asks it about a recogniser of one language."""
+        spoken = [
+            recognition.capabilities().languages for recognition in (self.recognition, *self.recognizers.values())
+        ]
+        return frozenset().union(*(languages for languages in spoken if len(languages) > 1)) or spoken[0]
 
     def checkpoint_cache(self) -> CheckpointCache:
         """Where fetched weights are kept on this node."""

@@ -96,10 +96,10 @@ class _TorchEntry:
 
 
 def _load_whisper(folder: Path, capabilities: RecognitionCapabilities, torch: TorchSettings) -> RecognitionEngine:
-    from deployments.recognition.whisper.engine import WhisperEngine
+    from deployments.recognition.whisper.loading import load_whisper
     from deployments.recognition.whisper.settings import WhisperSettings
 
-    engine = WhisperEngine(folder, WhisperSettings(torch=torch))
+    engine = load_whisper(folder, WhisperSettings(torch=torch))
     # The folder knows better than the name; what the ingress promises must be there.
     known_checkpoints.chosen_languages(engine.capabilities.languages, tuple(capabilities.languages), str(folder))
     return engine

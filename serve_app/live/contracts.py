@@ -62,6 +62,7 @@ class LiveOptions:
         vocabulary: names and terms to listen for.
         numerals: finals have numbers in digits; see RefinementTask.
         context: what the client tells; with it finals come twice, see Final.
+        model: names a recogniser; None, or a name that is not known: the first that there is.
     """
 
     request_id: str
@@ -80,6 +81,7 @@ class LiveOptions:
     vocabulary: tuple[VocabularyTerm, ...] = ()
     context: RefinementContext | None = None
     numerals: bool = False
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

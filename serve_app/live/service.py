@@ -16,6 +16,7 @@ from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Visit
 from serve_app.admission import Admission
 from serve_app.capabilities import ParameterNames, check_request, possible_languages, recogniser_hints
+from serve_app.engine_settings import RecognitionSettings
 from serve_app.live.contracts import LiveOptions, SessionEnded
 from serve_app.live.endpointing import EndpointingSettings
 from serve_app.live.front import AudioFront
@@ -89,7 +90,8 @@ class EngineLiveService:
             charge = _charge(visit, options, ended.audio_s, ended.billable_s, Outcome.NO_SPEECH)
             await self._charges.record(visit, charge)
 
-        settings = self._settings
+        settings = self._settings.serving(options.model)
+        stages = self._stages.serving(options.model)
         live = settings.live
         return EngineSession(
             options.audio,
@@ -101,9 +103,11 @@ class EngineLiveService:
                 snr_floor_db=settings.speech_gate.snr_floor_db,
                 speakers=options.speaker_count if options.diarize else None,
             ),
-            front=AudioFront(options.audio, live.max_queued_s, StreamingVad(self._vad), self._endpointing(options)),
+            front=AudioFront(
+                options.audio, live.max_queued_s, StreamingVad(self._vad), _endpointing(options, settings.recognition)
+            ),
             hear=StageHearing(
-                self._stages,
+                stages,
                 HearingTask(
                     languages=possible_languages(options.language, options.candidates, settings),
                     punctuate=options.punctuate,
@@ -126,18 +130,6 @@ class EngineLiveService:
         task = RefinementTask(vocabulary=options.vocabulary, context=options.context, polish_timeout_s=llm.timeout_s)
         return StagePolish(self._stages, task)
 
-    def _endpointing(self, options: LiveOptions) -> EndpointingSettings:
-        plain = EndpointingSettings()
-        enter = plain.enter_probability if options.speech_threshold is None else options.speech_threshold
-        return replace(
-            plain,
-            enter_probability=enter,
-            exit_probability=max(enter - _HYSTERESIS, min(enter, _LOWEST_EXIT)),
-            end_silence_s=options.end_silence_s,
-            silence_ends_utterances=options.endpointing,
-            longest_s=min(plain.longest_s, self._settings.recognition.resolved_window_s()),
-        )
-
     def _check(self, visit: Visit, options: LiveOptions) -> None:
         request = TranscriptionRequest(
             options.request_id,
@@ -146,13 +138,26 @@ class EngineLiveService:
             diarize=options.diarize,
             speaker_count=options.speaker_count,
         )
-        check_request(request, visit.plan, self._settings, _NAMES)
+        check_request(request, visit.plan, self._settings.serving(options.model), _NAMES)
         _check_range("end_silence_s", options.end_silence_s, *_END_SILENCE_S)
         _check_range("partial_interval_s", options.partial_interval_s, 0.0, math.inf)
         if options.speech_threshold is not None:
             _check_range("speech_threshold", options.speech_threshold, *_SPEECH_THRESHOLD)
         if options.max_words is not None:
             _check_range("max_words", options.max_words, 1, math.inf)
+
+
+def _endpointing(options: LiveOptions, recognition: RecognitionSettings) -> EndpointingSettings:
+    plain = EndpointingSettings()
+    enter = plain.enter_probability if options.speech_threshold is None else options.speech_threshold
+    return replace(
+        plain,
+        enter_probability=enter,
+        exit_probability=max(enter - _HYSTERESIS, min(enter, _LOWEST_EXIT)),
+        end_silence_s=options.end_silence_s,
+        silence_ends_utterances=options.endpointing,
+        longest_s=min(plain.longest_s, recognition.resolved_window_s()),
+    )
 
 
 def _check_range(parameter: str, value: float, lowest: float, highest: float) -> None:

@@ -1,7 +1,7 @@
-"""``GET /v1/models``: what the profile has, which is one recogniser.
+"""``GET /v1/models``: the recognisers that the profile has.
 
 A transcription takes any name for its model, but only what is there is listed: a "whisper-1" in the list would be a
-claim that Whisper answers.
+claim that Whisper answers. A name that is not listed is answered by the first.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Model(BaseModel):
     """A model that can be used here."""
 
     id: str = Field(
-        description="The recogniser: its name on a model hub, of its folder, or of the engine with its own weights.",
+        description="The recogniser: its name in the config, or on a hub, of its folder, or of an engine with its own "
+        "weights.",
         examples=["moonshine-tiny-en"],
     )
     object: Literal["model"] = Field("model", description="What this is.", examples=["model"])
@@ -77,9 +78,9 @@ class ModelList(BaseModel):
 
 @router.get("/v1/models", response_model=ModelList, responses=MODELS_ERRORS, summary="List the models")
 async def list_models(request: Request, services: Annotated[Services, Depends(services_of)]) -> ModelList:
-    """The recogniser of the profile. A transcription takes any other name for it, too."""
+    """The recognisers of the profile. A transcription takes any other name for the first of them."""
     await services.access.identified(credential_of(request))
-    return ModelList(data=[_model(services.settings)])
+    return ModelList(data=_models(services.settings))
 
 
 @router.get("/v1/models/{model:path}", response_model=Model, responses=MODEL_ERRORS, summary="Describe a model")
@@ -90,16 +91,22 @@ async def describe_model(
 ) -> Model:
     """One of the list."""
     await services.access.identified(credential_of(request))
-    described = _model(services.settings)
-    if model != described.id:
-        raise NotFound("model", model)
-    return described
+    for described in _models(services.settings):
+        if described.id == model:
+            return described
+    raise NotFound("model", model)
 
 
-def _model(settings: Settings) -> Model:
+def _models(settings: Settings) -> list[Model]:
+    """The one that answers to any name first, then those that must be asked for."""
+    further = (_model(model, settings.serving(model)) for model in settings.recognizers)
+    return [_model(model_name(settings), settings), *further]
+
+
+def _model(name: str, settings: Settings) -> Model:
     recognition = settings.recognition.capabilities()
     return Model(
-        id=model_name(settings),
+        id=name,
         capabilities=ModelCapabilities(
             languages=sorted(recognition.languages),
             language_detection=len(recognition.languages) > 1,

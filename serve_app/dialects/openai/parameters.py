@@ -25,7 +25,8 @@ class TranscriptionOptions(BaseModel):
 
     model: str = Field(
         min_length=1,
-        description="Any name: clients are set up with many, and the profile has one recogniser, which transcribes.",
+        description="A name from `/v1/models`; any other is taken for the first of that list, since clients are set up "
+        "with many.",
         examples=["whisper-1"],
     )
     language: str | None = Field(
@@ -125,6 +126,7 @@ class TranscriptionOptions(BaseModel):
             max_duration_s=max_duration_s,
             context=self._context(plan, settings),
             prompt=self.prompt.strip(),
+            model=self.model,
         )
 
     def _context(self, plan: Plan, settings: Settings) -> RefinementContext | None:

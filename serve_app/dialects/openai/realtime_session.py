@@ -3,7 +3,7 @@
 A session is described by what OpenAI calls its session object; the fields that a client may send are those of the
 models here, and anything else is refused by name. Where this service differs from the vendor's:
 
-* Any ``model`` is taken: clients are set up with many, and the profile has one recogniser.
+* Any ``model`` is taken: clients are set up with many. One that ``/v1/models`` does not list is the first of that list.
 * ``audio/pcm`` may have any rate from 8 to 48 kHz; the vendor takes 24 kHz only.
 * ``delay`` is how seldom the running utterance is looked at. Text is sent when two looks agree on it, so a longer delay
   gives text that is more often right, as the vendor describes it.
@@ -177,7 +177,7 @@ class RealtimeSession(_Part):
         language = asked.language or (languages[0] if len(languages) == 1 else None)
         candidates = languages if language is None else ()
         request = TranscriptionRequest(request_id, language=asked.language, candidates=languages)
-        check_request(request, plan, settings, _NAMES)
+        check_request(request, plan, settings.serving(asked.model), _NAMES)
         delay_s = settings.live.partial_interval_s if asked.delay is None else _DELAYS_S[asked.delay]
         options = LiveOptions(
             request_id=request_id,
@@ -187,6 +187,7 @@ class RealtimeSession(_Part):
             partial_interval_s=max(delay_s, settings.live.partial_interval_s),
             endpointing=turn is not None,
             vocabulary=tuple(VocabularyTerm(keyword.strip()) for keyword in asked.keywords or ()),
+            model=asked.model if asked.model in settings.recognizers else None,
         )
         if turn is None:
             return options

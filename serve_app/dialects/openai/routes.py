@@ -97,13 +97,11 @@ async def transcribe(
     async with contextlib.AsyncExitStack() as held:
         visit = await held.enter_async_context(visiting(request, services, NAME))
         options, audio = await _read(request, services)
+        settings = services.settings.serving(options.model)
         transcription = options.to_request(
-            f"req_{uuid.uuid4().hex}",
-            services.settings.limits.dialect_max_duration_s.get(NAME),
-            visit.plan,
-            services.settings,
+            f"req_{uuid.uuid4().hex}", settings.limits.dialect_max_duration_s.get(NAME), visit.plan, settings
         )
-        check_request(transcription, visit.plan, services.settings, _NAMES)
+        check_request(transcription, visit.plan, settings, _NAMES)
         if options.stream:
             response = await _events(services, visit, transcription, audio, options, held)
             # The response closes what it holds; this is for one that is never started.
