@@ -15,7 +15,7 @@ NO_DEPS := silero-vad
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -63,7 +63,10 @@ bench: $(VENV)/.installed-test ## Measure accuracy, speed and scale; tables and 
 bench-live: $(VENV)/.installed-test ## Measure live speech, which takes as long as people speak: an hour and a half
 	$(BIN)/python -m load_tests.live
 
+bench-engines: $(INSTALLED) ## Measure the torch engines by themselves, with or without a GPU; wants EXTRAS=torch
+	$(BIN)/python -m load_tests.engine_bench
+
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help install serve models doctor check test format bench bench-live clean
+.PHONY: help install serve models doctor check test format bench bench-live bench-engines clean
