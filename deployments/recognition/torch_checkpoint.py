@@ -45,6 +45,7 @@ def load_checkpoint(folder: Path, classes: Mapping[str, str], placement: Placeme
         raise EngineUnavailable("This engine needs transformers: install rayscribe[torch]") from error
     if not (folder / "config.json").is_file():
         raise EngineUnavailable(f"{folder} is no checkpoint: it has no config.json")
+    transformers.utils.logging.disable_progress_bar()  # it would fill a replica's log
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         if config.model_type not in classes:

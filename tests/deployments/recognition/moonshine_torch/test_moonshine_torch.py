@@ -83,19 +83,19 @@ def test_real_speech_is_heard_as_if_it_were_alone(
     heard: list[Hypothesis], real_weights: Path, speech: list[SpeechWindow]
 ) -> None:
     moonshine = engine(real_weights)
-    alone = [moonshine.transcribe([window])[0] for window in speech[-2:]]
-    assert texts(alone) == texts(heard[-2:])
-    assert largest_difference(alone, heard[-2:]) < 1e-4
+    alone = [moonshine.transcribe([window])[0] for window in speech[-1:]]
+    assert texts(alone) == texts(heard[-1:])
+    assert largest_difference(alone, heard[-1:]) < 1e-4
 
 
 def test_half_the_precision_hears_nearly_the_same(
     heard: list[Hypothesis], real_weights: Path, speech: list[SpeechWindow]
 ) -> None:
-    coarse = engine(real_weights, Precision.BFLOAT16).transcribe(speech)
-    words, again = (" ".join(texts(hypotheses)).split() for hypotheses in (heard, coarse))
+    coarse = engine(real_weights, Precision.BFLOAT16).transcribe(speech[:3])
+    words, again = (" ".join(texts(hypotheses)).split() for hypotheses in (heard[:3], coarse))
     assert len(words) == len(again)
     assert sum(one != other for one, other in zip(words, again, strict=True)) <= 1
-    assert largest_difference(coarse, heard) < 0.05
+    assert largest_difference(coarse, heard[:3]) < 0.05
 
 
 def test_a_loop_of_the_model_is_not_passed_on(real_weights: Path) -> None:
