@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from deployments.contracts import RefinementTask, TranscriptionRequest
-from deployments.errors import InvalidParameter, ServiceUnavailable
+from deployments.errors import InvalidParameter, ServiceUnavailable, UnsupportedParameter
 from deployments.offload import EngineThreads
 from deployments.speech_gate.silero import SileroVad
 from serve_app.access.pricing import Charge, Outcome
@@ -139,6 +139,9 @@ class EngineLiveService:
             speaker_count=options.speaker_count,
         )
         check_request(request, visit.plan, self._settings.serving(options.model), _NAMES)
+        diarization = self._settings.diarization
+        if options.diarize and not diarization.capabilities().voiceprints:
+            raise UnsupportedParameter("diarize", f"the engine {diarization.engine} tells speakers apart in files only")
         _check_range("end_silence_s", options.end_silence_s, *_END_SILENCE_S)
         _check_range("partial_interval_s", options.partial_interval_s, 0.0, math.inf)
         if options.speech_threshold is not None:

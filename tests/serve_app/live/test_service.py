@@ -12,10 +12,12 @@ from deployments.errors import (
     Overloaded,
     RayscribeError,
     ServiceUnavailable,
+    UnsupportedParameter,
 )
 from serve_app.access.plans import UNLIMITED, Plan
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Caller, Visit
+from serve_app.engine_settings import DiarizationSettings
 from serve_app.live.contracts import AudioFormat, Final, LiveOptions, LiveService, SessionEnded
 from serve_app.live.service import EngineLiveService
 from serve_app.settings import LiveSettings, Settings
@@ -163,3 +165,11 @@ async def test_speakers_are_named_where_they_are_asked_for(
     assert {final.speaker for final in finals} == {speaker}
     assert {word.speaker for final in finals for word in final.words} == {speaker}
     assert [charge.diarized for charge in charges.recorded] == [diarize]
+
+
+async def test_speakers_need_an_engine_that_knows_voices(charges: Charges) -> None:
+    pyannote = DiarizationSettings(engine="pyannote", checkpoint="pyannote/speaker-diarization-community-1")
+    service = EngineLiveService(Settings(diarization=pyannote), FakeGraph().handles(), charges)
+    with pytest.raises(UnsupportedParameter, match="diarize"):
+        async with service.open(VISIT, replace(OPTIONS, diarize=True)):
+            pass
