@@ -274,7 +274,11 @@ def _clip(found: Measurement, contender: str, turn: int, seconds: float) -> dict
 def _note(device: Any, settings: TorchSettings, plan: Plan, speech: Path | None) -> str:
     import torch
 
-    where = f"CPU, {settings.threads} threads" if device.type == "cpu" else torch.cuda.get_device_name(device)
+    where = (
+        f"CPU, {settings.threads} thread{'s' * (settings.threads > 1)}"
+        if device.type == "cpu"
+        else torch.cuda.get_device_name(device)
+    )
     versions = ", ".join(f"{package} {installed_version(package)}" for package in ("torch", "transformers"))
     turns = plan.rounds + (device.type == "cpu")
     compiled = "compiled" if settings.compile else "not compiled"

@@ -25,7 +25,7 @@ import transformers
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from deployments.contracts import SAMPLE_RATE_HZ
-from load_tests.engine_bench_plan import Family, Speech, synthetic_speech
+from load_tests.engine_bench_plan import Family, Speech, windows_of
 from load_tests.engine_bench_tokenizers import (
     WHISPER_COMMANDS,
     byte_characters,
@@ -35,7 +35,8 @@ from load_tests.engine_bench_tokenizers import (
 )
 
 # Counts up when what is written changes: folders written before are not used then.
-_LAYOUT = 1
+_LAYOUT = 2
+_CALIBRATION_WINDOWS = 4
 _FRAMES_AHEAD = 2
 _MOST_MOONSHINE_TOKENS = 194
 
@@ -173,7 +174,7 @@ class ParakeetShape:
         )
         model = _random(transformers.ParakeetForCTC, config, device)
         with torch.no_grad():
-            states = model.encoder(**_calibration(extractor, speech, device)).last_hidden_state[0]
+            states = model.encoder(**_calibration(extractor, speech, device)).last_hidden_state.flatten(0, 1)
         heard = speech.tokens_per_s * _frame_s(extractor, model)
         balance_blank(model.ctc_head.weight[:, :, 0], model.ctc_head.bias, states, config.pad_token_id, heard)
         return model
@@ -186,7 +187,7 @@ class ParakeetShape:
         model = _random(transformers.ParakeetForTDT, config, device)
         head = model.joint.head
         with torch.no_grad():
-            encoded = model.get_audio_features(**_calibration(extractor, speech, device)).pooler_output[0]
+            encoded = model.get_audio_features(**_calibration(extractor, speech, device)).pooler_output.flatten(0, 1)
             start = model.decoder(torch.full((1, 1), blank, device=device))[0]
             states = model.joint.activation(encoded + start)
             heard = speech.tokens_per_s * _frame_s(extractor, model) * _FRAMES_AHEAD
@@ -258,8 +259,8 @@ def _save(model: Any, folder: Path) -> None:
 
 
 def _calibration(extractor: Any, speech: Speech, device: torch.device) -> Any:
-    samples = synthetic_speech(speech.window_s, seed=0)
-    return extractor(samples, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt").to(device)
+    windows = windows_of(None, speech.window_s, _CALIBRATION_WINDOWS)
+    return extractor(windows, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt").to(device)
 
 
 def _frame_s(extractor: Any, model: Any) -> float:

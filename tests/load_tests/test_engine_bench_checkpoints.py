@@ -79,13 +79,13 @@ def test_a_checkpoint_is_written_once(subject: tuple[Case, Path]) -> None:
 
 def test_engine_and_pipeline_say_the_same_and_as_much_as_speech(subject: tuple[Case, Path]) -> None:
     case, folder = subject
-    windows = windows_of(None, case.speech.window_s, 2)
+    windows = windows_of(None, case.speech.window_s, 4)
     ours = Ours(folder, case.shape.family, SETTINGS)
     texts = ours.transcribe(windows)
     # The pipeline reads one frame more of CTC than the window has.
     theirs = PlainPipeline(folder, case.shape.family, SETTINGS).transcribe(windows)
     assert same_words_percent(texts, theirs) > 97.0
-    assert [ours.transcribe([window])[0] for window in windows] == texts
+    assert [ours.transcribe([window])[0] for window in windows[:2]] == texts[:2]
     words = sum(len(text.split()) for text in texts) / len(texts)
     assert words == pytest.approx(WORDS_A_TOKEN * case.speech.tokens, rel=0.5)
 
