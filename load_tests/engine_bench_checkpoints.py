@@ -7,8 +7,8 @@ again. These say what speech would make them say:
 * Seq2seq models know one text. Each of its tokens is followed by the next one of the vocabulary, and after so many as
   real speech of a window has comes the end, whatever the audio. For that the output layer is not tied to the embedding,
   which costs memory (133 MB of Whisper large) and no time.
-* In CTC models and transducers the head is set so that as many frames as in real speech are not blank. Transducers go
-  on by two frames a step, about as real ones do.
+* In CTC models and transducers the head is set so that, over several windows, as many frames as in real speech are not
+  blank. Transducers go on by two frames a step, about as real ones do.
 """
 
 from __future__ import annotations
