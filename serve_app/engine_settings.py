@@ -159,6 +159,10 @@ class DiarizationSettings(WeightsSettings):
         return diarization_capabilities(self.engine, self.options())
 
 
+_OF_A_CHECKPOINT = frozenset({"revision", "device", "precision", "threads", "batch_size"})
+_OF_AN_ENDPOINT = frozenset({"model", "api_key_env", "concurrent_calls"})
+
+
 class LanguageModelSettings(WeightsSettings):
     """The language model that polishes text where a caller gives a context: an endpoint, or a checkpoint.
 
@@ -190,6 +194,10 @@ class LanguageModelSettings(WeightsSettings):
             raise ValueError("an endpoint_url needs the name of a model")
         if self.compile:
             raise ValueError("a language model is not compiled: its answers are of many lengths")
+        unheeded = _OF_A_CHECKPOINT if self.endpoint_url is not None else _OF_AN_ENDPOINT
+        if given := sorted(self.model_fields_set & unheeded):
+            kind = "an endpoint" if self.endpoint_url is not None else "a checkpoint"
+            raise ValueError(f"{', '.join(given)} does not apply to {kind}")
         return self
 
     def options(self, cache: CheckpointCache) -> LanguageModelOptions:

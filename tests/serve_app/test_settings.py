@@ -42,6 +42,9 @@ def test_where_models_are_kept() -> None:
     assert (told.s3_endpoint_url, told.s3_region) == ("http://s3", "eu")
 
 
+ENDPOINT = {"endpoint_url": "http://vllm:8000/v1", "model": "gemma"}
+
+
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
@@ -59,6 +62,9 @@ def test_where_models_are_kept() -> None:
         ({"language": {"threads": 2}}, "has no weights"),
         ({"diarization": {"engine": "pyannote"}}, "pyannote needs a checkpoint"),
         ({"diarization": {"device": "cuda"}}, "brings its own weights"),
+        ({"refinement": {"llm": {"model": "gemma"}}}, "needs an endpoint_url or a checkpoint"),
+        ({"refinement": {"llm": {**ENDPOINT, "device": "cuda", "batch_size": 4}}}, "batch_size, device does not apply"),
+        ({"refinement": {"llm": {"checkpoint": "org/name", "model": "gemma"}}}, "model does not apply to a checkpoint"),
     ],
 )
 def test_what_no_engine_could_be_is_refused_before_the_start(settings: dict[str, object], problem: str) -> None:
