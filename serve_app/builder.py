@@ -24,19 +24,20 @@ from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.ingress import Ingress
 from serve_app.jobs.runner import JobRunner
 from serve_app.pipeline import StageHandles
+from serve_app.ray_signals import RaySignals
 from serve_app.settings import Settings, recognizer_deployment
 
 
 def build_app(args: Settings) -> Application:
     """Rayscribe as a Serve application; ``args`` of a config file end up here."""
     stages = StageHandles(
-        decoder=_deployment(Decoder).bind(_decode_limits(args)),
-        speech_gate=_deployment(SpeechGate).bind(GateSettings(snr_floor_db=args.speech_gate.snr_floor_db)),
-        language_identifier=_deployment(LanguageIdentifier).bind(_language_config(args)),
+        decoder=_deployment(Decoder).bind(_decode_limits(args), RaySignals()),
+        speech_gate=_deployment(SpeechGate).bind(_gate_settings(args), RaySignals()),
+        language_identifier=_deployment(LanguageIdentifier).bind(_language_config(args), RaySignals()),
         recognizer=_recognizer(args, None),
         recognizers={model: _recognizer(args, model) for model in args.recognizers},
-        diarizer=_deployment(Diarizer).bind(_diarizer_config(args)),
-        refiner=_deployment(Refiner).bind(_refiner_config(args)),
+        diarizer=_deployment(Diarizer).bind(_diarizer_config(args), RaySignals()),
+        refiner=_deployment(Refiner).bind(_refiner_config(args), RaySignals()),
     )
     limiter = _deployment(Limiter).bind(LimiterConfig(lease_ttl_s=args.access.lease_ttl_s))
     job_runner = _deployment(JobRunner).bind(args, stages, CALLBACK_FORMS)
@@ -49,7 +50,8 @@ def _deployment(stage: type[Any], name: str | None = None) -> Any:
 
 
 def _recognizer(settings: Settings, model: str | None) -> Any:
-    return _deployment(Recognizer, recognizer_deployment(model)).bind(_recognizer_config(settings.serving(model)))
+    config = _recognizer_config(settings.serving(model))
+    return _deployment(Recognizer, recognizer_deployment(model)).bind(config, RaySignals())
 
 
 def _decode_limits(settings: Settings) -> DecodeLimits:
@@ -57,6 +59,10 @@ def _decode_limits(settings: Settings) -> DecodeLimits:
     return DecodeLimits(
         max_bytes=limits.max_bytes, max_duration_s=limits.max_duration_s, max_wall_s=limits.max_decode_s
     )
+
+
+def _gate_settings(settings: Settings) -> GateSettings:
+    return GateSettings(snr_floor_db=settings.speech_gate.snr_floor_db)
 
 
 def _language_config(settings: Settings) -> LanguageIdentifierConfig:

@@ -11,18 +11,24 @@ from deployments.contracts import Waveform
 from deployments.decode.limits import DecodeLimits
 from deployments.decode.pyav_engine import PyAvDecoder
 from deployments.offload import EngineThreads
+from deployments.signal_table import STAGE_AUDIO
+from deployments.signals import SILENT, Signals
+from deployments.stage_times import stage_times
 
 
 class Decoder:
     """Turns the bytes of a file into a waveform; one file at a time in each replica, so it scales by processes."""
 
-    def __init__(self, limits: DecodeLimits) -> None:
+    def __init__(self, limits: DecodeLimits, signals: Signals = SILENT) -> None:
         self._limits = limits
-        self._threads = EngineThreads(1)
+        self._signals = signals
+        self._threads = EngineThreads(1, stage_times(signals, "decode", "decode"))
 
     async def decode(self, data: npt.NDArray[np.uint8], max_duration_s: float | None = None) -> Waveform:
         """See PyAvDecoder.decode; a caller may lower the limit on seconds, not raise it."""
         limits = self._limits
         if max_duration_s is not None:
             limits = replace(limits, max_duration_s=min(max_duration_s, limits.max_duration_s))
-        return await self._threads.run(lambda should_stop: PyAvDecoder(limits).decode(data, should_stop))
+        waveform = await self._threads.run(lambda should_stop: PyAvDecoder(limits).decode(data, should_stop))
+        self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="decode", work="decode")
+        return waveform

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from deployments.contracts import SpeakerCount, SpeakerTurn, Voiceprint, Waveform
 from deployments.diarization.engines import DEFAULT_ENGINE, DiarizationEngineOptions, load_diarization_engine
 from deployments.offload import EngineThreads
+from deployments.signal_table import STAGE_AUDIO
+from deployments.signals import SILENT, Signals
+from deployments.stage_times import stage_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +23,23 @@ class DiarizerConfig:
 class Diarizer:
     """Finds who speaks when, over the whole recording, and what the voice of an utterance is like."""
 
-    def __init__(self, config: DiarizerConfig) -> None:
+    def __init__(self, config: DiarizerConfig, signals: Signals = SILENT) -> None:
         self._engine = load_diarization_engine(config.engine, config.options)
-        self._threads = EngineThreads(1)
+        self._signals = signals
+        self._threads = EngineThreads(1, stage_times(signals, "diarization", "diarize"))
         # Live speech does not wait for files: a long one takes minutes.
-        self._live_threads = EngineThreads(1)
+        self._live_threads = EngineThreads(1, stage_times(signals, "diarization", "voiceprint"))
 
     async def diarize(self, waveform: Waveform, speaker_count: SpeakerCount) -> tuple[SpeakerTurn, ...]:
         """See DiarizationEngine.diarize."""
-        return await self._threads.run(
+        turns = await self._threads.run(
             lambda should_stop: self._engine.diarize(waveform.samples, speaker_count, should_stop)
         )
+        self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="diarization", work="diarize")
+        return turns
 
     async def voiceprint(self, waveform: Waveform) -> Voiceprint | None:
         """See DiarizationEngine.voiceprint."""
-        return await self._live_threads.run(lambda should_stop: self._engine.voiceprint(waveform.samples, should_stop))
+        voice = await self._live_threads.run(lambda should_stop: self._engine.voiceprint(waveform.samples, should_stop))
+        self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="diarization", work="voiceprint")
+        return voice

@@ -11,6 +11,9 @@ from deployments.language_id.identifier import Identifier
 from deployments.language_id.smoothing import SmoothingSettings
 from deployments.language_id.stretches import StretchSettings
 from deployments.offload import EngineThreads
+from deployments.signal_table import STAGE_AUDIO
+from deployments.signals import SILENT, Signals
+from deployments.stage_times import stage_times
 
 # Engines let one call at a time compute; what another prepares meanwhile, and that it gets its turn between the
 # batches of a long recording, needs a thread for each.
@@ -30,11 +33,12 @@ class LanguageIdentifierConfig:
 class LanguageIdentifier:
     """Labels speech regions with their language."""
 
-    def __init__(self, config: LanguageIdentifierConfig) -> None:
+    def __init__(self, config: LanguageIdentifierConfig, signals: Signals = SILENT) -> None:
         engine = load_language_engine(config.engine, config.options)
         self._languages = engine.languages & config.options.languages
         self._identifier = Identifier(engine, config.smoothing, config.stretches)
-        self._threads = EngineThreads(_CALLS_AT_ONCE)
+        self._signals = signals
+        self._threads = EngineThreads(_CALLS_AT_ONCE, stage_times(signals, "language_id", "identify"))
 
     async def identify(
         self,
@@ -54,6 +58,9 @@ class LanguageIdentifier:
             raise UnsupportedParameter(
                 "languages", f"can only be told apart if they are among {', '.join(known)}", known
             )
-        return await self._threads.run(
+        labels = await self._threads.run(
             lambda should_stop: self._identifier.identify(waveform.samples, regions, should_stop, narrowed, before)
         )
+        audio_s = sum(region.duration_s for region in regions)
+        self._signals.count(STAGE_AUDIO, audio_s, stage="language_id", work="identify")
+        return labels

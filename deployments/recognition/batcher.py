@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from deployments.errors import DeadlineExceeded, Overloaded
 
@@ -62,6 +62,7 @@ class BatchLimits:
 class _Item(Generic[Payload, Result]):
     payload: Payload
     duration_s: float
+    submitted_s: float
     deadline_s: float
     future: asyncio.Future[Result]
 
@@ -91,17 +92,62 @@ class BatcherLoad:
     batched_items: int
 
 
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """One batch that was run: how long its items waited, and how long they are, in the same order."""
+
+    priority: Priority
+    waits_s: tuple[float, ...]
+    durations_s: tuple[float, ...]
+    worked_s: float
+    failed: bool
+
+    @property
+    def padded_s(self) -> float:
+        """What the engine computed."""
+        return max(self.durations_s) * len(self.durations_s)
+
+
+class BatchObserver(Protocol):
+    """Is told what the batcher does. Must not raise."""
+
+    def waiting(self, queued_s: float, running_batches: int) -> None:
+        """So much audio waits now, and so many batches run."""
+        ...
+
+    def ran(self, report: BatchReport) -> None:
+        """A batch is over."""
+        ...
+
+
+class _Unobserved:
+    """Implements BatchObserver."""
+
+    def waiting(self, queued_s: float, running_batches: int) -> None:
+        """See BatchObserver."""
+
+    def ran(self, report: BatchReport) -> None:
+        """See BatchObserver."""
+
+
 class Batcher(Generic[Payload, Result]):
     """Runs ``run(payloads) -> results`` in threads, over batches of what several callers submit.
 
     Args:
         run: called in a thread with up to max_items payloads; returns as many results, in order.
         limits: see BatchLimits.
+        observer: see there.
     """
 
-    def __init__(self, run: Callable[[Sequence[Payload]], Sequence[Result]], limits: BatchLimits) -> None:
+    def __init__(
+        self,
+        run: Callable[[Sequence[Payload]], Sequence[Result]],
+        limits: BatchLimits,
+        observer: BatchObserver | None = None,
+    ) -> None:
         self._run = run
         self._limits = limits
+        self._observer = observer or _Unobserved()
         threads = sum(limits.slots_of(priority) for priority in Priority)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="batch")
         self._flows: list[_Flow[Payload, Result]] = []
@@ -145,7 +191,7 @@ class Batcher(Generic[Payload, Result]):
         for payload, seconds in payloads:
             future: asyncio.Future[Result] = loop.create_future()
             futures.append(future)
-            flow.items.append(_Item(payload, seconds, loop.time() + timeout_s, future))
+            flow.items.append(_Item(payload, seconds, loop.time(), loop.time() + timeout_s, future))
         self._queued_s += duration_s
         self._flows.append(flow)
         try:
@@ -153,6 +199,7 @@ class Batcher(Generic[Payload, Result]):
             return list(await asyncio.gather(*futures))
         finally:
             self._forget(flow)
+            self._tell_load()
             for future in futures:
                 future.cancel()
 
@@ -181,12 +228,16 @@ class Batcher(Generic[Payload, Result]):
                 if not batch:
                     break
                 self._start(batch, priority)
+        self._tell_load()
+
+    def _tell_load(self) -> None:
+        self._observer.waiting(self._queued_s, sum(map(len, self._running.values())))
 
     def _start(self, batch: list[_Item[Payload, Result]], priority: Priority) -> None:
         self._batches += 1
         self._batched_items += len(batch)
         # In a context of its own: a batch serves many requests and must not be cancelled with one of them.
-        task = asyncio.create_task(self._run_batch(batch), context=contextvars.Context())
+        task = asyncio.create_task(self._run_batch(batch, priority), context=contextvars.Context())
         running = self._running[priority]
         running.add(task)
 
@@ -245,22 +296,38 @@ class Batcher(Generic[Payload, Result]):
             flow.items = kept
         self._flows = [flow for flow in self._flows if flow.items]
 
-    async def _run_batch(self, batch: Sequence[_Item[Payload, Result]]) -> None:
+    async def _run_batch(self, batch: Sequence[_Item[Payload, Result]], priority: Priority) -> None:
         loop = asyncio.get_running_loop()
+        begun_s = loop.time()
         try:
             results = await loop.run_in_executor(self._threads, self._run, [item.payload for item in batch])
             pairs = list(zip(batch, results, strict=True))
         except Exception as error:
+            self._tell(batch, priority, begun_s, failed=True)
             if len(batch) == 1:
                 _fail(batch[0], error)
                 return
             # One bad item must not take its neighbours down: each on its own.
             for item in batch:
-                await self._run_batch([item])
+                await self._run_batch([item], priority)
             return
+        self._tell(batch, priority, begun_s, failed=False)
         for item, result in pairs:
             if not item.future.done():
                 item.future.set_result(result)
+
+    def _tell(
+        self, batch: Sequence[_Item[Payload, Result]], priority: Priority, begun_s: float, *, failed: bool
+    ) -> None:
+        self._observer.ran(
+            BatchReport(
+                priority,
+                waits_s=tuple(begun_s - item.submitted_s for item in batch),
+                durations_s=tuple(item.duration_s for item in batch),
+                worked_s=asyncio.get_running_loop().time() - begun_s,
+                failed=failed,
+            )
+        )
 
 
 def _fail(item: _Item[Payload, Result], error: Exception) -> None:

@@ -21,7 +21,9 @@ from deployments.contracts import (
 from deployments.recognition.batcher import Batcher, BatcherLoad, BatchLimits, Priority
 from deployments.recognition.engine import Hypothesis, RecognitionCapabilities, SpeechWindow
 from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
+from deployments.recognition.signals import BatchSignals
 from deployments.recognition.windows import WindowSettings, plan_windows
+from deployments.signals import SILENT, Signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,13 @@ class RecognizerConfig:
 class Recognizer:
     """Turns language spans of a waveform into words, batched with those of other requests."""
 
-    def __init__(self, config: RecognizerConfig) -> None:
+    def __init__(self, config: RecognizerConfig, signals: Signals = SILENT) -> None:
         self._windows = config.windows
         self._engine = load_recognition_engine(config.engine, config.options)
         self._engine.transcribe([_warm_up(self._engine.capabilities)])
-        self._batcher: Batcher[SpeechWindow, Hypothesis] = Batcher(self._engine.transcribe, config.limits)
+        self._batcher: Batcher[SpeechWindow, Hypothesis] = Batcher(
+            self._engine.transcribe, config.limits, BatchSignals(signals)
+        )
 
     async def recognize(
         self, waveform: Waveform, spans: tuple[LanguageSpan, ...], task: RecognitionTask

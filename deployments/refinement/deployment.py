@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from deployments.contracts import Refined, RefinementTask, Segment, TranscriptionWarning, WarningCode
@@ -10,6 +11,8 @@ from deployments.refinement.fillers import without_fillers
 from deployments.refinement.polish.loading import load_polisher
 from deployments.refinement.polish.options import LanguageModelOptions
 from deployments.refinement.rules import refined_by_rules
+from deployments.signals import SILENT, Signals
+from deployments.stage_times import stage_times
 
 # Words times terms. So much takes 5 to 12 ms, and a live utterance does not wait behind a recording of two hours.
 _INLINE_WORK = 6000
@@ -25,15 +28,19 @@ class RefinerConfig:
 class Refiner:
     """Makes recognised segments read well."""
 
-    def __init__(self, config: RefinerConfig | None = None) -> None:
-        self._threads = EngineThreads(1)
+    def __init__(self, config: RefinerConfig | None = None, signals: Signals = SILENT) -> None:
+        self._observe_rules = stage_times(signals, "refinement", "rules")
+        self._observe_polish = stage_times(signals, "refinement", "polish")
+        self._threads = EngineThreads(1, self._observe_rules)
         language_model = None if config is None else config.language_model
         self._polisher = None if language_model is None else load_polisher(language_model)
 
     async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
         """Segments with the same times and speakers and better text; with a context, polished as well."""
         if sum(len(segment.words) for segment in segments) * (1 + len(task.vocabulary)) <= _INLINE_WORK:
+            begun_s = time.monotonic()
             refined = refined_by_rules(segments, task)
+            self._observe_rules(0.0, time.monotonic() - begun_s)
         else:
             refined = await self._threads.run(lambda should_stop: refined_by_rules(segments, task, should_stop))
         return await self.polish(refined, task)
@@ -46,7 +53,11 @@ class Refiner:
         if self._polisher is None:
             return Refined(segments, (_NO_MODEL,))
         terms = tuple(term.text for term in task.vocabulary)
-        return await self._polisher.polish(segments, task.context, terms, task.polish_timeout_s)
+        begun_s = time.monotonic()
+        try:
+            return await self._polisher.polish(segments, task.context, terms, task.polish_timeout_s)
+        finally:
+            self._observe_polish(0.0, time.monotonic() - begun_s)
 
 
 _NO_MODEL = TranscriptionWarning(

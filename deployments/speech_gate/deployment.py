@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from deployments.contracts import SpeechMap, Waveform
 from deployments.offload import EngineThreads
+from deployments.signal_table import STAGE_AUDIO
+from deployments.signals import SILENT, Signals
 from deployments.speech_gate.gate import GateSettings, SpeechGateEngine
+from deployments.stage_times import stage_times
 
 
 class SpeechGate:
     """Finds speech, and ends requests that hold none or only noise."""
 
-    def __init__(self, settings: GateSettings) -> None:
+    def __init__(self, settings: GateSettings, signals: Signals = SILENT) -> None:
         self._engine = SpeechGateEngine(settings)
-        self._threads = EngineThreads(1)
+        self._signals = signals
+        self._threads = EngineThreads(1, stage_times(signals, "speech_gate", "inspect"))
 
     async def inspect(self, waveform: Waveform) -> SpeechMap:
         """See SpeechGateEngine.inspect."""
-        return await self._threads.run(lambda should_stop: self._engine.inspect(waveform, should_stop))
+        speech = await self._threads.run(lambda should_stop: self._engine.inspect(waveform, should_stop))
+        self._signals.count(STAGE_AUDIO, speech.duration_s, stage="speech_gate", work="inspect")
+        return speech

@@ -1,0 +1,17 @@
+"""What a stage tells about its engine's calls."""
+
+from __future__ import annotations
+
+from deployments.signal_table import STAGE_BUSY, STAGE_QUEUE, STAGE_WORK
+from deployments.signals import Signals, WorkObserver
+
+
+def stage_times(signals: Signals, stage: str, work: str) -> WorkObserver:
+    """For EngineThreads: how long calls wait, and how long they take."""
+
+    def observe(waited_s: float, worked_s: float) -> None:
+        signals.observe(STAGE_QUEUE, waited_s, stage=stage, work=work)
+        signals.observe(STAGE_WORK, worked_s, stage=stage, work=work)
+        signals.count(STAGE_BUSY, worked_s, stage=stage, work=work)
+
+    return observe
