@@ -1,0 +1,110 @@
+"""Who may connect to whom, by the rules of NetworkPolicy: a pod that a policy selects gets only what one allows."""
+
+from typing import Any
+
+import pytest
+
+from tests.kuberay.manifests import of_kind, pod_templates, selects
+from tests.kuberay.rendering import Object, rendered
+
+pytestmark = pytest.mark.unit
+
+_NAMESPACE = "kubernetes.io/metadata.name"
+_OPERATOR = ("kuberay-system", {"app.kubernetes.io/name": "kuberay-operator"})
+_PROMETHEUS = ("monitoring", {"app.kubernetes.io/name": "prometheus"})
+_NGINX = ("ingress-nginx", {"app.kubernetes.io/name": "ingress-nginx"})
+_NAME_SERVICE = ("kube-system", {"k8s-app": "kube-dns"})
+_STRANGER = ("rayscribe", {"app": "something-else"})
+_RAY_PORTS = (6379, 8265, 10001, 52365, 10002)
+
+Pod = tuple[str, dict[str, str]]
+
+
+def _pod(objects: list[Object], name: str) -> Pod:
+    return "rayscribe", dict(pod_templates(objects))[name]["metadata"]["labels"]
+
+
+def _is_peer(peer: dict[str, Any], pod: Pod) -> bool:
+    namespace, labels = pod
+    in_namespace = (
+        selects(peer["namespaceSelector"], {_NAMESPACE: namespace})
+        if "namespaceSelector" in peer
+        else namespace == "rayscribe"
+    )
+    return in_namespace and selects(peer.get("podSelector", {}), labels)
+
+
+def _allowed(objects: list[Object], direction: str, subject: Pod, other: Pod, port: int) -> bool:
+    policies = [
+        found["spec"]
+        for found in of_kind(objects, "NetworkPolicy")
+        if direction in found["spec"]["policyTypes"]
+        and subject[0] == "rayscribe"
+        and selects(found["spec"]["podSelector"], subject[1])
+    ]
+    rules = [rule for policy in policies for rule in policy.get(direction.lower(), [])]
+    peers = "from" if direction == "Ingress" else "to"
+    return not policies or any(
+        any(_is_peer(peer, other) for peer in rule[peers])
+        and ("ports" not in rule or port in {found["port"] for found in rule["ports"]})
+        for rule in rules
+    )
+
+
+def _reaches(objects: list[Object], source: Pod, target: Pod, port: int) -> bool:
+    return _allowed(objects, "Egress", source, target, port) and _allowed(objects, "Ingress", target, source, port)
+
+
+@pytest.fixture(scope="module")
+def gpu() -> list[Object]:
+    return rendered("gpu")
+
+
+def test_strangers_reach_nothing(objects: list[Object]) -> None:
+    for name, _ in pod_templates(objects):
+        for port in (*_RAY_PORTS, 8000, 8080, 5432):
+            assert not _reaches(objects, _STRANGER, _pod(objects, name), port), (name, port)
+
+
+def test_ray_nodes_reach_each_other(objects: list[Object]) -> None:
+    names = [name for name, template in pod_templates(objects) if "ray.io/group" in template["metadata"]["labels"]]
+    assert len(names) >= 2
+    for source in names:
+        for target in names:
+            for port in _RAY_PORTS:
+                assert _reaches(objects, _pod(objects, source), _pod(objects, target), port)
+
+
+def test_the_operator_reaches_the_dashboard_and_nothing_else(objects: list[Object]) -> None:
+    assert _reaches(objects, _OPERATOR, _pod(objects, "head"), 8265)
+    assert not _reaches(objects, _OPERATOR, _pod(objects, "head"), 10001)
+    assert not _reaches(objects, _OPERATOR, _pod(objects, "cpu"), 8265)
+
+
+def test_the_way_in_leads_to_the_http_port_of_workers(gpu: list[Object]) -> None:
+    for name in ("cpu", "gpu-asr", "gpu-diarization"):
+        assert _reaches(gpu, _NGINX, _pod(gpu, name), 8000)
+        assert not any(_reaches(gpu, _NGINX, _pod(gpu, name), port) for port in _RAY_PORTS)
+    assert not any(_reaches(gpu, _NGINX, _pod(gpu, "head"), port) for port in (8000, *_RAY_PORTS))
+
+
+def test_prometheus_reaches_metrics_and_nothing_else(gpu: list[Object]) -> None:
+    assert all(_reaches(gpu, _PROMETHEUS, _pod(gpu, "head"), port) for port in (8080, 44217, 44227))
+    assert _reaches(gpu, _PROMETHEUS, _pod(gpu, "gpu-asr"), 8080)
+    assert not any(_reaches(gpu, _PROMETHEUS, _pod(gpu, "head"), port) for port in _RAY_PORTS)
+
+
+def test_gpu_workers_reach_ray_and_name_service_alone(gpu: list[Object]) -> None:
+    source = _pod(gpu, "gpu-asr")
+    assert _reaches(gpu, source, _NAME_SERVICE, 53)
+    assert not _reaches(gpu, source, ("elsewhere", {}), 443)
+    assert _reaches(gpu, _pod(gpu, "cpu"), ("elsewhere", {}), 443)
+
+
+def test_the_stores_of_the_demo_are_for_the_service_alone() -> None:
+    objects = rendered("cpu")
+    postgres, redis = "StatefulSet/rayscribe-postgres", "StatefulSet/rayscribe-redis"
+    assert _reaches(objects, _pod(objects, "cpu"), _pod(objects, postgres), 5432)
+    assert _reaches(objects, _pod(objects, "Deployment/rayscribe-admin"), _pod(objects, postgres), 5432)
+    assert _reaches(objects, _pod(objects, "head"), _pod(objects, redis), 6379)
+    assert not _reaches(objects, _STRANGER, _pod(objects, redis), 6379)
