@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,16 @@ def load_checkpoint(folder: Path, classes: Mapping[str, str], placement: Placeme
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise EngineUnavailable(f"The checkpoint in {folder} cannot be loaded: {error}") from error
     return Checkpoint(model.to(placement.device).eval(), extractor, tokenizer)
+
+
+def compile_layers(layers: Iterable[Any]) -> None:
+    """Let torch.compile build kernels for the layers of an encoder, for any length and number of windows.
+
+    Layer by layer: they are alike and share what is built. Around a whole encoder, the lengths that its convolutions
+    leave are formulas that the compiler is busy with for minutes (over two of CPU time for two small layers).
+    """
+    for layer in layers:
+        layer.compile(dynamic=True)
 
 
 def spelled_pieces(tokenizer: Any, tokens: int) -> tuple[bytes, ...]:

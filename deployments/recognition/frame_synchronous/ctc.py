@@ -14,7 +14,7 @@ from deployments.recognition.frame_synchronous.capabilities import parakeet_capa
 from deployments.recognition.frame_synchronous.features import features_of
 from deployments.recognition.frame_synchronous.frame_words import FrameVocabulary, collapse, hypothesis_of
 from deployments.recognition.frame_synchronous.grouping import transcribe_in_groups, warm_up
-from deployments.recognition.torch_checkpoint import load_checkpoint, spelled_pieces
+from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, spelled_pieces
 from deployments.torch_runtime import TorchSettings, placement_of
 
 _CLASSES = {
@@ -34,7 +34,7 @@ class CtcSettings:
 
     Attributes:
         languages: ISO 639-1 codes that the checkpoint was trained for; it does not say so itself.
-        torch: where it runs. With ``compile``, the whole model is compiled, for any length and number of windows.
+        torch: where it runs. With ``compile``, its encoder's layers are compiled, for any number and length of windows.
     """
 
     languages: tuple[str, ...]
@@ -64,7 +64,7 @@ class CtcEngine:
         is_parakeet = checkpoint.model_type.startswith("parakeet")
         self.capabilities = (parakeet_capabilities if is_parakeet else waveform_ctc_capabilities)(settings.languages)
         if settings.torch.compile:
-            self._model.compile(dynamic=True)
+            compile_layers((self._model if is_parakeet else self._model.base_model).encoder.layers)
             warm_up(self.transcribe, settings.languages[0])
 
     def transcribe(self, windows: Sequence[SpeechWindow]) -> list[Hypothesis]:

@@ -14,7 +14,7 @@ from deployments.recognition.frame_synchronous.features import ParakeetFeatures
 from deployments.recognition.frame_synchronous.frame_words import FrameVocabulary, hypothesis_of
 from deployments.recognition.frame_synchronous.grouping import transcribe_in_groups, warm_up
 from deployments.recognition.frame_synchronous.transducer_search import greedy_search
-from deployments.recognition.torch_checkpoint import load_checkpoint, spelled_pieces
+from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, spelled_pieces
 from deployments.torch_runtime import TorchSettings, placement_of
 
 _CLASSES = {"parakeet_tdt": "ParakeetForTDT", "parakeet_rnnt": "ParakeetForRNNT"}
@@ -27,7 +27,7 @@ class TransducerSettings:
     Attributes:
         languages: ISO 639-1 codes that the checkpoint was trained for. The model hears by itself which one is spoken:
             a window's language changes nothing.
-        torch: where it runs. With ``compile``, the encoder is compiled, for any length and number of windows.
+        torch: where it runs. With ``compile``, its encoder's layers are compiled, for any number and length of windows.
     """
 
     languages: tuple[str, ...] = PARAKEET_TDT_V3_LANGUAGES
@@ -56,7 +56,7 @@ class TransducerEngine:
         )
         self.capabilities = parakeet_capabilities(settings.languages)
         if settings.torch.compile:
-            self._model.encoder.compile(dynamic=True)
+            compile_layers(self._model.encoder.layers)
             warm_up(self.transcribe, settings.languages[0])
 
     def transcribe(self, windows: Sequence[SpeechWindow]) -> list[Hypothesis]:

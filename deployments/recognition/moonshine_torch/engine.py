@@ -27,7 +27,7 @@ from deployments.recognition.moonshine_torch.capabilities import moonshine_torch
 from deployments.recognition.moonshine_torch.cross_attention import CrossAttentionRecorder, Head
 from deployments.recognition.moonshine_torch.encoder import encode
 from deployments.recognition.spelling import spell_words
-from deployments.recognition.torch_checkpoint import load_checkpoint, spelled_pieces
+from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, spelled_pieces
 from deployments.torch_runtime import TorchSettings, halving, placement_of
 
 
@@ -38,7 +38,7 @@ class MoonshineTorchSettings:
     Attributes:
         languages: ISO 639-1; a checkpoint has one, and does not say which.
         most_tokens_per_s: what is longer is a loop. The authors give twice as much to scripts other than Latin.
-        torch: where it runs. With ``compile``, the encoder is compiled, for any length and number of windows.
+        torch: where it runs. With ``compile``, its encoder's layers are compiled, for any number and length of windows.
     """
 
     languages: tuple[str, ...] = ("en",)
@@ -90,9 +90,9 @@ class MoonshineTorchEngine:
         generation.max_length = None
         generation.pad_token_id = self._end
         self._recorder = CrossAttentionRecorder(self._model.model.decoder, _alignment_heads(generation, config))
-        self._encode = torch.compile(encode, dynamic=True) if settings.torch.compile else encode
         self.capabilities = moonshine_torch_capabilities(settings.languages)
         if settings.torch.compile:
+            compile_layers(self._model.model.encoder.layers)
             self._warm_up()
 
     def transcribe(self, windows: Sequence[SpeechWindow]) -> list[Hypothesis]:
@@ -118,7 +118,7 @@ class MoonshineTorchEngine:
             row[: len(samples)] = samples
         lengths = torch.tensor([len(samples) for samples in audible], device=self._placement.device)
         batch = torch.from_numpy(padded).to(self._placement.device, self._placement.dtype)
-        return _Encoded(*self._encode(self._model.model.encoder, batch, lengths))
+        return _Encoded(*encode(self._model.model.encoder, batch, lengths))
 
     def _search(
         self, encoded: _Encoded, windows: Sequence[SpeechWindow], no_repeat_ngram_size: int = 0
