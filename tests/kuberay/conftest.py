@@ -1,8 +1,11 @@
-"""The rendered overlays, made once."""
+"""The rendered overlays, made once, and a PostgreSQL."""
 
 import pytest
 
+from tests.fakes.databases import postgres
 from tests.kuberay.rendering import OVERLAYS, Object, rendered
+
+__all__ = ["objects", "overlay", "postgres"]
 
 
 @pytest.fixture(scope="session", params=OVERLAYS)
