@@ -59,7 +59,10 @@ def load_recognition_engine(name: str, options: RecognitionEngineOptions) -> Rec
     if options.cache is None:
         raise EngineUnavailable("To load a checkpoint takes a cache")
     folder = fetch(_checkpoint(name, options), options.cache)
-    return _torch_entry(name).load(folder, capabilities, options.torch)
+    try:
+        return _torch_entry(name).load(folder, capabilities, options.torch)
+    except ImportError as error:
+        raise EngineUnavailable(f"The engine {name} needs a package: {error}; install rayscribe[torch]") from error
 
 
 def _check_onnx(name: str, options: RecognitionEngineOptions) -> None:
@@ -96,10 +99,10 @@ class _TorchEntry:
 
 
 def _load_whisper(folder: Path, capabilities: RecognitionCapabilities, torch: TorchSettings) -> RecognitionEngine:
-    from deployments.recognition.whisper.loading import load_whisper
+    from deployments.recognition.whisper.engine import WhisperEngine
     from deployments.recognition.whisper.settings import WhisperSettings
 
-    engine = load_whisper(folder, WhisperSettings(torch=torch))
+    engine = WhisperEngine(folder, WhisperSettings(torch=torch))
     # The folder knows better than the name; what the ingress promises must be there.
     known_checkpoints.chosen_languages(engine.capabilities.languages, tuple(capabilities.languages), str(folder))
     return engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from deployments.contracts import Refined, RefinementTask, Segment, TranscriptionWarning, WarningCode
+from deployments.contracts import Refined, RefinementTask, Segment
 from deployments.offload import EngineThreads
 from deployments.refinement.fillers import without_fillers
 from deployments.refinement.polish.loading import load_polisher
@@ -46,20 +46,18 @@ class Refiner:
         return await self.polish(refined, task)
 
     async def polish(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
-        """Segments that were refined by rules, polished by the language model. Without a context they stay."""
+        """Segments that were refined by rules, without hesitations, and polished where there is a language model.
+
+        Without a context they stay.
+        """
         if task.context is None:
             return Refined(segments)
         segments = without_fillers(segments)
         if self._polisher is None:
-            return Refined(segments, (_NO_MODEL,))
+            return Refined(segments)
         terms = tuple(term.text for term in task.vocabulary)
         begun_s = time.monotonic()
         try:
             return await self._polisher.polish(segments, task.context, terms, task.polish_timeout_s)
         finally:
             self._observe_polish(0.0, time.monotonic() - begun_s)
-
-
-_NO_MODEL = TranscriptionWarning(
-    WarningCode.LLM_REFINEMENT_UNAVAILABLE, "This service has no language model: the text stays as it was recognised"
-)

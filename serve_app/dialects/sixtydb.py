@@ -74,8 +74,8 @@ class SttOptions(BaseModel):
         None,
         description="What the recording is about, for a language model that polishes the text: a paragraph, or JSON "
         'of the form `{"general":[{"key":"domain","value":"health"}],"text":"…","terms":["…"]}`. Terms are keywords as '
-        "well, and work without a model; the rest is refused where there is none, and left out with the warning "
-        "`llm_refinement_not_in_plan` where the plan has no refinement.",
+        "well. Without a model so are the names in the rest, and `llm_refinement_unavailable` is told; where the plan has "
+        "no refinement, the rest is left out with the warning `llm_refinement_not_in_plan`.",
         examples=["A call about a broken modem"],
     )
     keywords: str | None = Field(
@@ -95,7 +95,6 @@ class SttOptions(BaseModel):
 
         Raises:
             InvalidParameter: it cannot be read.
-            UnsupportedParameter: there is no language model for it.
         """
         return heeded(None if self.context is None else read_context(self.context), plan, settings)
 

@@ -4,7 +4,8 @@ A file's form field holds a paragraph, or the object as JSON; ``start`` holds th
 ``general`` are pairs of ``key`` and ``value``, as in the vendor's documents; an object is read as well.
 
 Where the operator has set a language model up, any context has it polish the text, if the plan has refinement. Without
-a model, terms become vocabulary, and what else there is, is an error; a plan without refinement gets a warning for it.
+a model the rules do what they can, and a warning says so: terms and the names in what else is told are vocabulary, and
+hesitations are left out. A plan without refinement has its terms used, and a warning for the rest.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from pydantic_core import from_json
 
 from deployments.contracts import RefinementContext, TranscriptionWarning, VocabularyTerm, WarningCode
-from deployments.errors import InvalidParameter, UnsupportedParameter
+from deployments.errors import InvalidParameter
+from deployments.refinement.names import names_in
 from serve_app.access.plans import Feature, Plan
 from serve_app.settings import Settings
 
 _TERM_WEIGHT = 1.5
+_NAME_WEIGHT = 1.0
 
 
 class Fact(BaseModel):
@@ -60,6 +63,13 @@ class Context(BaseModel):
     def vocabulary(self) -> tuple[VocabularyTerm, ...]:
         """The terms, each once."""
         return tuple(VocabularyTerm(term, _TERM_WEIGHT) for term in self._terms())
+
+    @property
+    def names(self) -> tuple[VocabularyTerm, ...]:
+        """Those in the text and the facts that are no terms; less is certain of them."""
+        told = (*(fact.value for fact in self.general), self.text)
+        found = dict.fromkeys(name for text in told for name in names_in(text))
+        return tuple(VocabularyTerm(name, _NAME_WEIGHT) for name in found if name not in self._terms())
 
     def to_refinement(self) -> RefinementContext | None:
         """The same for the stages; None where nothing is said."""
@@ -101,11 +111,7 @@ def read_context(field: str) -> Context:
 
 
 def heeded(context: Context | None, plan: Plan, settings: Settings) -> Heeded:
-    """What of a context is used here.
-
-    Raises:
-        UnsupportedParameter: there is no language model for it.
-    """
+    """What of a context is used here."""
     asked = None if context is None else context.to_refinement()
     if context is None or asked is None:
         return Heeded()
@@ -115,12 +121,15 @@ def heeded(context: Context | None, plan: Plan, settings: Settings) -> Heeded:
         return Heeded(None, context.vocabulary, warnings)
     if settings.refinement.llm is not None:
         return Heeded(asked, context.vocabulary)
-    if has_more_than_terms:
-        reason = f"the {settings.profile} profile has no language model to refine with; context.terms works without"
-        raise UnsupportedParameter("context", reason)
-    return Heeded(None, context.vocabulary)
+    if not has_more_than_terms:
+        return Heeded(None, context.vocabulary)
+    return Heeded(asked, (*context.vocabulary, *context.names), (_NO_MODEL,))
 
 
+_NO_MODEL = TranscriptionWarning(
+    WarningCode.LLM_REFINEMENT_UNAVAILABLE,
+    "This service has no language model: names were looked for and hesitations left out by rules alone",
+)
 _NOT_IN_PLAN = TranscriptionWarning(
     WarningCode.LLM_REFINEMENT_NOT_IN_PLAN,
     "The plan has no refinement by a language model: of context, only the terms are used",

@@ -12,6 +12,7 @@ from deployments.contracts import (
     RecognitionTask,
     RecognizedSpan,
     Refined,
+    RefinementContext,
     RefinementTask,
     TimeSpan,
     VocabularyTerm,
@@ -44,6 +45,7 @@ class HearingTask:
         voices: whether finals come with the voice that speaks.
         numerals: see RefinementTask; partial texts change less without.
         hints: see RecognitionTask.
+        context: what finals are refined with by rules, where no language model polishes them afterwards.
     """
 
     languages: tuple[str, ...]
@@ -53,6 +55,7 @@ class HearingTask:
     voices: bool = False
     numerals: bool = False
     hints: tuple[str, ...] = ()
+    context: RefinementContext | None = None
 
 
 class StageHearing:
@@ -83,7 +86,9 @@ class StageHearing:
         )
         segments = segments_of([span for span in spans if not _is_degenerate(span)], ())
         if segments:
-            refinement = replace(self._refinement, numerals=self._task.numerals and not is_partial)
+            refinement = self._refinement
+            if not is_partial:
+                refinement = replace(refinement, numerals=self._task.numerals, context=self._task.context)
             refined: Refined = await call(self._stages.refiner.refine, segments, refinement, deadline=deadline)
             segments = refined.segments
         words = [word for segment in segments for word in segment.words]

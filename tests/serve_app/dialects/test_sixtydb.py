@@ -231,7 +231,6 @@ async def test_two_files_are_refused(edge: Edge) -> None:
         ({"keywords": "Rayscribe:nan"}, "keywords", "INVALID_PARAMETER"),
         ({"keywords": "Rayscribe:"}, "keywords", "INVALID_PARAMETER"),
         ({"keywords": ":2"}, "keywords", "INVALID_PARAMETER"),
-        ({"context": "A call"}, "context", "UNSUPPORTED_PARAMETER"),
     ],
 )
 async def test_what_cannot_be_honoured_is_a_400_that_names_it(

@@ -81,10 +81,30 @@ async def test_a_context_that_cannot_be_read(polishing: Edge, context: str, para
     assert not polishing.pipeline.requests
 
 
-@pytest.mark.parametrize("context", ["A call", '{"text": "A call"}', '{"general": {"domain": "cloud"}}'])
-async def test_without_a_model_a_context_is_refused(edge: Edge, context: str) -> None:
+@pytest.mark.parametrize(
+    "context",
+    [
+        "A call with Anna Karenina.",
+        '{"text": "A call with Anna Karenina."}',
+        '{"general": {"guest": "we hear Anna Karenina"}}',
+    ],
+)
+async def test_without_a_model_the_rules_know_the_names_of_a_context_and_say_that_they_are_alone(
+    edge: Edge, context: str
+) -> None:
     answer = await stt(edge, context=context)
-    assert (answer["error_code"], answer["details"]["parameter"]) == ("UNSUPPORTED_PARAMETER", "context")
+    assert answer["warning_codes"] == ["llm_refinement_unavailable"]
+    (request,) = edge.pipeline.requests
+    assert [term.text for term in request.vocabulary] == ["Anna Karenina", "Anna", "Karenina"]
+    assert request.context is not None
+
+
+async def test_without_a_model_a_session_is_told_at_its_start_that_the_rules_are_alone() -> None:
+    live = saying()
+    messages = await session(live, START, Settings())
+    assert messages[3]["warning_codes"] == ["llm_refinement_unavailable"]
+    options = live.sessions[0].options
+    assert (options.context, options.vocabulary) == (ASKED, TERMS)
 
 
 async def test_without_a_model_terms_are_vocabulary(edge: Edge) -> None:

@@ -211,9 +211,6 @@ async def test_partial_texts_do_not_come_faster_than_the_service_gives_them(edge
         ({"config": {"diarize": True, "max_speakers": 1000}}, "config.max_speakers"),
         ({"config": {"diarize": True, "min_speakers": 3, "max_speakers": 2}}, "min_speakers"),
         ({"config": []}, "config"),
-        ({"context": "a call about a modem"}, "context"),
-        ({"context": {"text": "a call about a modem"}}, "context"),
-        ({"context": {"general": [{"key": "domain", "value": "health"}], "terms": ["modem"]}}, "context"),
     ],
 )
 async def test_a_start_that_cannot_be_honoured(

@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 from deployments.errors import EngineUnavailable, UnsupportedParameter
 from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.whisper.engine import WhisperEngine
-from deployments.recognition.whisper.loading import load_whisper
 from deployments.recognition.whisper.settings import GuardSettings, WhisperSettings
 from tests.deployments.recognition.whisper.conftest import CPU
 from tests.fakes.checkpoints import whisper_checkpoint
@@ -177,7 +176,7 @@ def test_calls_may_overlap(engine: WhisperEngine) -> None:
 
 
 def test_an_english_checkpoint(tmp_path: Path) -> None:
-    engine = load_whisper(whisper_checkpoint(tmp_path, english_only=True, window_s=4), WhisperSettings(torch=CPU))
+    engine = WhisperEngine(whisper_checkpoint(tmp_path, english_only=True, window_s=4), WhisperSettings(torch=CPU))
     assert engine.capabilities.languages == {"en"}
     (hypothesis,) = engine.transcribe([_window(1, hints=("Pulse",))])
     assert hypothesis.words
@@ -205,7 +204,7 @@ def test_a_folder_that_lacks_a_file_is_no_checkpoint(tmp_path: Path, checkpoint:
         if file.name != missing:
             (tmp_path / file.name).symlink_to(file)
     with pytest.raises(EngineUnavailable, match=str(tmp_path)):
-        load_whisper(tmp_path, WhisperSettings(torch=CPU))
+        WhisperEngine(tmp_path, WhisperSettings(torch=CPU))
 
 
 def test_weights_that_are_missing_are_not_made_up(tmp_path: Path, checkpoint: Path) -> None:
@@ -216,7 +215,7 @@ def test_weights_that_are_missing_are_not_made_up(tmp_path: Path, checkpoint: Pa
     del weights["model.decoder.layers.1.fc1.weight"]
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(EngineUnavailable, match=r"layers\.1\.fc1\.weight"):
-        load_whisper(tmp_path, WhisperSettings(torch=CPU))
+        WhisperEngine(tmp_path, WhisperSettings(torch=CPU))
 
 
 _NEVER_ENDS = 1
