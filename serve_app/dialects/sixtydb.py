@@ -74,8 +74,8 @@ class SttOptions(BaseModel):
         None,
         description="What the recording is about, for a language model that polishes the text: a paragraph, or JSON "
         'of the form `{"general":[{"key":"domain","value":"health"}],"text":"…","terms":["…"]}`. Terms are keywords as '
-        "well. Without a model so are the names in the rest, and `llm_refinement_unavailable` is told; where the plan has "
-        "no refinement, the rest is left out with the warning `llm_refinement_not_in_plan`.",
+        "well. Without a model so are the names in the rest, and `llm_refinement_unavailable` is told; where the plan "
+        "has no refinement, the rest is left out with the warning `llm_refinement_not_in_plan`.",
         examples=["A call about a broken modem"],
     )
     keywords: str | None = Field(
