@@ -74,7 +74,7 @@ TRANSCRIPTION_STAGE = Histogram(
     _ANSWER_BUCKETS_S,
     ("stage",),
 )
-TRANSCRIPTION_STAGE_BUSY = Counter("rayscribe_transcription_stage_spent_seconds", "The same, added up", ("stage",))
+TRANSCRIPTION_STAGE_SPENT = Counter("rayscribe_transcription_stage_spent_seconds", "The same, added up", ("stage",))
 WARNINGS = Counter("rayscribe_warnings", "Warnings in transcripts and finals", ("origin", "code"))
 
 LIVE_SESSIONS = Gauge("rayscribe_live_sessions", "Live sessions that are open")
@@ -86,10 +86,10 @@ LIVE_FINAL = Histogram(
     _FINAL_BUCKETS_S,
 )
 
-JOBS = Gauge("rayscribe_jobs", "Jobs in the database; every runner reports all of them", ("state",))
+JOBS_IN = Gauge("rayscribe_jobs", "Jobs in the database; every runner reports all of them", ("state",))
 JOBS_OLDEST = Gauge("rayscribe_jobs_oldest_queued_seconds", "Age of the job that waits longest; 0 without one")
 JOB_ATTEMPTS = Counter("rayscribe_job_attempts", "Attempts at jobs, by how they ended", ("outcome",))
-WEBHOOKS = Gauge("rayscribe_webhooks", "Webhooks in the database; every runner reports all of them", ("state",))
+WEBHOOKS_IN = Gauge("rayscribe_webhooks", "Webhooks in the database; every runner reports all of them", ("state",))
 WEBHOOK_ATTEMPTS = Counter(
     "rayscribe_webhook_attempts", "Attempts to deliver webhooks, by how they ended", ("outcome",)
 )

@@ -6,10 +6,13 @@ narrower callable. All series are declared in deployments/signal_table.py, so th
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+from deployments.errors import RayscribeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,13 @@ def unobserved(_waited_s: float, _worked_s: float) -> None:
     """A WorkObserver that does nothing."""
 
 
-def error_label(error: BaseException) -> str:
-    """An error's class as the value of a label: ``rate_limit_reached``. There are as many as classes in the tree."""
+def failure_label(error: BaseException) -> str:
+    """How work ended that raised, as the value of a label: an error of ours by its class, ``rate_limit_reached``.
+
+    Work that was cancelled is ``cancelled``, and a mistake, whatever its class, ``internal_error``.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    if not isinstance(error, RayscribeError):
+        return "internal_error"
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from deployments.errors import Overloaded
 
@@ -13,9 +13,12 @@ _RETRY_AFTER_S = 5.0
 class Admission:
     """Counts requests from before their body is read until they are answered."""
 
-    def __init__(self, max_requests: int) -> None:
+    def __init__(self, max_requests: int, on_change: Callable[[int], None] = lambda _: None) -> None:
+        """``on_change`` is told how many there are, from the beginning."""
         self._max_requests = max_requests
+        self._on_change = on_change
         self._requests = 0
+        on_change(0)
 
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
@@ -26,8 +29,12 @@ class Admission:
         """
         if self._requests >= self._max_requests:
             raise Overloaded("The service is at capacity", _RETRY_AFTER_S)
-        self._requests += 1
+        self._move(1)
         try:
             yield
         finally:
-            self._requests -= 1
+            self._move(-1)
+
+    def _move(self, by: int) -> None:
+        self._requests += by
+        self._on_change(self._requests)

@@ -17,6 +17,7 @@ from serve_app.health import ServeHealth
 from serve_app.local_only import LocalOnly
 from serve_app.opening import Surroundings, opened_services
 from serve_app.pipeline import StageHandles
+from serve_app.ray_signals import RaySignals
 from serve_app.services import Services
 from serve_app.settings import Settings
 
@@ -55,7 +56,7 @@ class Ingress:
         health = ServeHealth(serve.get_replica_context().app_name)
         async with contextlib.AsyncExitStack() as stack:
             surroundings = Surroundings(http_host(), alive_nodes(), is_draining)
-            opening = opened_services(settings, stages, health, limiter, surroundings)
+            opening = opened_services(settings, stages, health, limiter, surroundings, RaySignals())
             self._services = await stack.enter_async_context(opening)
             # From here on the app closes them; if opening them failed, they are closed already.
             self._resources = stack.pop_all()

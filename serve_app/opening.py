@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from deployments.signal_table import OPEN
+from deployments.signals import Signals
 from serve_app.access.control import AccessControl
 from serve_app.access.keys import KeyStore
 from serve_app.access.lease_holder import HolderTimes, LeaseHolder
@@ -24,6 +26,7 @@ from serve_app.jobs.desk import StoredJobs
 from serve_app.jobs.single_node import check_single_node
 from serve_app.jobs.store import JobStore
 from serve_app.live.service import EngineLiveService
+from serve_app.measured import MeasuredTranscriber
 from serve_app.outbound.guard import AddressGuard
 from serve_app.pipeline import Pipeline, StageHandles
 from serve_app.services import Services
@@ -45,7 +48,12 @@ class Surroundings:
 
 @asynccontextmanager
 async def opened_services(
-    settings: Settings, stages: StageHandles, health: HealthProbe, limiter: Any, surroundings: Surroundings
+    settings: Settings,
+    stages: StageHandles,
+    health: HealthProbe,
+    limiter: Any,
+    surroundings: Surroundings,
+    signals: Signals,
 ) -> AsyncIterator[Services]:
     """The services of one ingress process.
 
@@ -74,19 +82,21 @@ async def opened_services(
         audio = open_audio_store(settings.storage, settings.sources.s3)
         stack.push_async_callback(audio.close)
         draining = await stack.enter_async_context(draining_event(surroundings.is_draining))
+        pipeline = MeasuredTranscriber(Pipeline(stages, settings, signals), signals, "request")
         yield Services(
             settings=settings,
-            transcriptions=Transcriptions(Pipeline(stages, settings), meter),
+            transcriptions=Transcriptions(pipeline, meter),
             health=health,
-            admission=Admission(settings.limits.max_requests),
-            sockets=Admission(settings.live.max_sessions),
+            admission=Admission(settings.limits.max_requests, lambda open_: signals.set(OPEN, open_, kind="request")),
+            sockets=Admission(settings.live.max_sessions, lambda open_: signals.set(OPEN, open_, kind="socket")),
             access=AccessControl(access, keys, ledger, leases, local),
             sources=sources,
-            live=EngineLiveService(settings, stages, meter),
+            live=EngineLiveService(settings, stages, meter, signals),
             usage=ledger,
             callback_forms=CALLBACK_FORMS,
             is_open=opened,
             draining=draining,
+            signals=signals,
             jobs=StoredJobs(JobStore(database, settings.jobs.max_queued_per_user), audio, guard),
         )
 

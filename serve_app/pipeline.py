@@ -28,11 +28,13 @@ from deployments.contracts import (
     TranscriptionWarning,
     Usage,
 )
+from deployments.signals import SILENT, Signals
 from deployments.text_joining import joined_sentences
 from serve_app.assembly import segments_of
 from serve_app.capabilities import possible_languages, recogniser_hints
 from serve_app.code_switching import code_switch_warning
 from serve_app.identification import Labels, detection_of, labelled_in_turn, main_language
+from serve_app.part_times import PartTimes
 from serve_app.settings import Settings
 
 Result = TypeVar("Result")
@@ -73,9 +75,10 @@ class _Opened:
 class Pipeline:
     """Runs requests through the graph. Shared by all requests of a process; holds no state of theirs."""
 
-    def __init__(self, stages: StageHandles, settings: Settings) -> None:
+    def __init__(self, stages: StageHandles, settings: Settings, signals: Signals = SILENT) -> None:
         self._stages = stages
         self._settings = settings
+        self._signals = signals
 
     async def transcribe(
         self,
@@ -94,15 +97,27 @@ class Pipeline:
             RayscribeError: see deployments.errors. Cancelling the call cancels what runs for it in every stage.
         """
         if request.model in self._settings.recognizers:
-            routed = Pipeline(self._stages.serving(request.model), self._settings.serving(request.model))
-            return await routed._transcribe(request, audio, on_segments)
-        return await self._transcribe(request, audio, on_segments)
+            routed = Pipeline(self._stages.serving(request.model), self._settings.serving(request.model), self._signals)
+            return await routed._timed(request, audio, on_segments)
+        return await self._timed(request, audio, on_segments)
 
-    async def _transcribe(
+    async def _timed(
         self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8], on_segments: SegmentSink | None
     ) -> Transcript:
+        times = PartTimes(self._signals)
+        with times.told():
+            return await self._transcribe(request, audio, on_segments, times)
+
+    async def _transcribe(
+        self,
+        request: TranscriptionRequest,
+        audio: npt.NDArray[np.uint8],
+        on_segments: SegmentSink | None,
+        times: PartTimes,
+    ) -> Transcript:
         deadline = Deadline(self._settings.limits.request_timeout_s)
-        opened = await retried(lambda: self._open(request, audio, deadline))
+        with times.at("open"):
+            opened = await retried(lambda: self._open(request, audio, deadline))
         candidates = possible_languages(request.language, request.candidates, self._settings)
         if not opened.speech.regions:
             return _without_speech(request, opened.speech, detection_of(candidates, 0, ()))
@@ -112,18 +127,24 @@ class Pipeline:
         heard: list[RecognizedSpan] = []
         segments: list[Segment] = []
         warnings: list[TranscriptionWarning] = list(opened.speech.warnings)
-        turns = asyncio.ensure_future(self._turns(request, opened, deadline))
+        turns = asyncio.ensure_future(self._turns(request, opened, deadline, times))
 
         async def recognize() -> None:
             async with contextlib.aclosing(self._recognized(request, groups, candidates, opened, deadline)) as done:
-                async for spans in done:
+                while True:
+                    with times.at("recognize"):
+                        spans = await anext(done, None)
+                    if spans is None:
+                        break
                     heard.extend(spans)
                     warnings.extend(warning for span in spans for warning in span.warnings)
                     if on_segments is not None:
                         await on_segments(await refine(spans))
 
         async def refine(spans: Sequence[RecognizedSpan]) -> tuple[Segment, ...]:
-            refined = await self._refined(request, segments_of(spans, await turns), deadline)
+            attributed = segments_of(spans, await turns)
+            with times.at("refine"):
+                refined = await self._refined(request, attributed, deadline)
             finished = _numbered(refined.segments, groups)
             segments.extend(finished)
             warnings.extend(refined.warnings)
@@ -146,13 +167,14 @@ class Pipeline:
             raise
 
     async def _turns(
-        self, request: TranscriptionRequest, opened: _Opened, deadline: Deadline
+        self, request: TranscriptionRequest, opened: _Opened, deadline: Deadline, times: PartTimes
     ) -> tuple[SpeakerTurn, ...]:
         if not request.diarize:
             return ()
-        turns: tuple[SpeakerTurn, ...] = await retried(
-            lambda: call(self._stages.diarizer.diarize, opened.waveform, request.speaker_count, deadline=deadline)
-        )
+        with times.at("diarize"):
+            turns: tuple[SpeakerTurn, ...] = await retried(
+                lambda: call(self._stages.diarizer.diarize, opened.waveform, request.speaker_count, deadline=deadline)
+            )
         return turns
 
     async def _recognized(

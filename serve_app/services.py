@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from starlette.requests import HTTPConnection
 
+from deployments.signals import SILENT, Signals
 from serve_app.access.usage import UsageReport
 from serve_app.access.visit import Access
 from serve_app.admission import Admission
@@ -59,6 +60,7 @@ class Services:
     """Whether requests without a key are those of one local user."""
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when this replica is about to go."""
+    signals: Signals = SILENT
     started_s: float = field(default_factory=time.monotonic)
 
 

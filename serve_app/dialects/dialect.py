@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from serve_app.access.credentials import credential_of
 from serve_app.access.visit import Visit
+from serve_app.dialects.door_count import DoorCount
 from serve_app.jobs.contracts import CallbackForm
 from serve_app.services import Services
 
@@ -36,7 +37,9 @@ async def visiting(connection: HTTPConnection, services: Services, dialect: str)
         AccessDenied, TooManyRequests, ServiceUnavailable: see Access.admitted.
     """
     admission = services.sockets if connection.scope["type"] == "websocket" else services.admission
-    with admission.admitted():
+    count = DoorCount(services.signals, dialect)
+    with count.at_the_door(), admission.admitted():
         async with services.access.admitted(credential_of(connection), dialect) as visit:
+            count.let_in()
             connection.state.visit = visit
             yield visit

@@ -11,7 +11,9 @@ from serve_app.cluster import alive_nodes
 from serve_app.jobs.contracts import CallbackForm
 from serve_app.jobs.service import JobService
 from serve_app.jobs.single_node import check_single_node
+from serve_app.measured import MeasuredTranscriber
 from serve_app.pipeline import Pipeline, StageHandles
+from serve_app.ray_signals import RaySignals
 from serve_app.settings import Settings
 from serve_app.storage.database import Database
 from serve_app.storage.location import database_url
@@ -28,7 +30,9 @@ class JobRunner:
         """
         database = Database(database_url(settings.storage))
         check_single_node(database, settings.storage, alive_nodes())
-        self._service = JobService(settings, database, Pipeline(stages, settings), forms)
+        signals = RaySignals()
+        pipeline = MeasuredTranscriber(Pipeline(stages, settings, signals), signals, "job")
+        self._service = JobService(settings, database, pipeline, forms, signals)
         # A context of its own: what Serve and Ray know of the constructor's call is not to be known of the jobs.
         self._running = asyncio.get_running_loop().create_task(self._service.run(), context=contextvars.Context())
 

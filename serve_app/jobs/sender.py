@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from deployments.errors import RayscribeError, SourceRejected
+from deployments.signal_table import WEBHOOK_ATTEMPTS, WEBHOOK_TIME
+from deployments.signals import SILENT, Signals
 from serve_app.jobs.contracts import DeliveryState
 from serve_app.jobs.outbox import AttemptOutcome, DueDelivery, Outbox
 from serve_app.jobs.retries import Fraction, full_jitter_s
@@ -52,6 +54,7 @@ class WebhookSender:
         on_end: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
         fraction: Fraction = random.random,
+        signals: Signals = SILENT,
     ) -> None:
         """``on_end`` is called when an attempt ended; clock gives seconds since 1970, for the receivers."""
         self._outbox = outbox
@@ -60,6 +63,7 @@ class WebhookSender:
         self._on_end = on_end
         self._clock = clock
         self._fraction = fraction
+        self._signals = signals
         self._attempts: set[asyncio.Task[None]] = set()
 
     async def deliver_due(self) -> None:
@@ -90,6 +94,7 @@ class WebhookSender:
             answer = await self._send(delivery)
         except asyncio.CancelledError:
             outcome = self._again(delivery, begun_s, error="the service was stopped", at_once=True)
+            self._signals.count(WEBHOOK_ATTEMPTS, outcome="stopped")
             await self._outbox.settle(delivery, outcome)
             raise
         except RayscribeError as error:
@@ -98,6 +103,8 @@ class WebhookSender:
             outcome = self._again(delivery, begun_s, error=reason)
         else:
             outcome = self._answered(delivery, answer, begun_s)
+        self._signals.count(WEBHOOK_ATTEMPTS, outcome=_label_of(outcome))
+        self._signals.observe(WEBHOOK_TIME, outcome.duration_s)
         _log.info("webhook %s, attempt %d: %s", delivery.id, delivery.number, outcome.status or outcome.error)
         await self._outbox.settle(delivery, outcome)
 
@@ -136,3 +143,11 @@ class WebhookSender:
             # Its time runs out, and it is made again.
             _log.error("the outcome of an attempt to deliver could not be written down", exc_info=error)
         self._on_end()
+
+
+def _label_of(outcome: AttemptOutcome) -> str:
+    if outcome.state is DeliveryState.DELIVERED:
+        return "delivered"
+    if outcome.state is DeliveryState.FAILED:
+        return "gone"
+    return "unanswered" if outcome.status is None else "refused"

@@ -7,9 +7,11 @@ import contextlib
 from collections.abc import Mapping
 
 from deployments.errors import ServiceUnavailable
+from deployments.signals import SILENT, Signals
 from serve_app.access.ledger import Ledger
 from serve_app.jobs.audio import open_audio_store
 from serve_app.jobs.billing import LedgerBiller
+from serve_app.jobs.census import Census
 from serve_app.jobs.contracts import CallbackForm
 from serve_app.jobs.loop import Loop
 from serve_app.jobs.outbox import Outbox
@@ -23,6 +25,7 @@ from serve_app.settings import Settings
 from serve_app.storage.database import Database
 from serve_app.transcriptions import Transcriber
 
+_CENSUS_INTERVAL_S = 15.0
 _SWEEP_INTERVAL_S = 60.0
 _ORPHAN_INTERVAL_S = 3600.0
 _MIGRATION_RETRY_S = 2.0
@@ -32,7 +35,12 @@ class JobService:
     """Wires a runner. ``run`` never returns; ``stop`` gives back what it holds. For one event loop."""
 
     def __init__(
-        self, settings: Settings, database: Database, pipeline: Transcriber, forms: Mapping[str, CallbackForm]
+        self,
+        settings: Settings,
+        database: Database,
+        pipeline: Transcriber,
+        forms: Mapping[str, CallbackForm],
+        signals: Signals = SILENT,
     ) -> None:
         """``forms`` write the webhooks, by dialect.
 
@@ -48,8 +56,10 @@ class JobService:
         queue = JobQueue(database, jobs, forms, biller)
         # Twice the time that a request may take: the rest is for writing its outcome down.
         outbox = Outbox(database, webhooks.max_attempts, 2 * webhooks.timeout_s)
-        self._worker = JobWorker(queue, self._audio, pipeline, jobs.concurrent_jobs, on_end=self._job_ended)
-        self._sender = WebhookSender(outbox, self._client, webhooks, on_end=self._attempt_ended)
+        self._worker = JobWorker(
+            queue, self._audio, pipeline, jobs.concurrent_jobs, on_end=self._job_ended, signals=signals
+        )
+        self._sender = WebhookSender(outbox, self._client, webhooks, on_end=self._attempt_ended, signals=signals)
         sweeper = Sweeper(database, self._audio, jobs)
         self._filling = Loop("looking for jobs", self._worker.fill, jobs.poll_interval_s)
         self._delivering = Loop("delivering", self._sender.deliver_due, jobs.poll_interval_s)
@@ -57,6 +67,7 @@ class JobService:
             self._filling,
             self._delivering,
             Loop("renewing leases", self._worker.renew, jobs.lease_s / 3),
+            Loop("counting jobs", Census(database, signals).take, _CENSUS_INTERVAL_S),
             Loop("sweeping", sweeper.sweep, _SWEEP_INTERVAL_S),
             Loop("sweeping audio without a job", sweeper.sweep_orphans, _ORPHAN_INTERVAL_S),
         )

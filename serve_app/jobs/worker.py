@@ -20,6 +20,8 @@ from deployments.errors import (
     SourceRejected,
     StageLost,
 )
+from deployments.signal_table import JOB_ATTEMPTS
+from deployments.signals import SILENT, Signals, failure_label
 from serve_app.jobs.audio import AudioStore
 from serve_app.jobs.contracts import JobFailure
 from serve_app.jobs.queue import Claim, JobQueue
@@ -51,6 +53,7 @@ class JobWorker:
         *,
         on_end: Callable[[], None] = lambda: None,
         fraction: Fraction = random.random,
+        signals: Signals = SILENT,
     ) -> None:
         """``on_end`` is called when a job left: there is room for another, and perhaps something to deliver."""
         self._queue = queue
@@ -59,6 +62,7 @@ class JobWorker:
         self._concurrent_jobs = concurrent_jobs
         self._on_end = on_end
         self._fraction = fraction
+        self._signals = signals
         self._running: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -92,6 +96,7 @@ class JobWorker:
             if not await self._run(claim):
                 _log.warning("job %s, attempt %d: its lease was lost, the outcome is dropped", job.id, job.attempts)
         except asyncio.CancelledError:
+            self._signals.count(JOB_ATTEMPTS, outcome="stopped")
             # Does nothing where the lease is lost, or the job has ended already.
             await self._queue.put_back(claim, 0.0)
             raise
@@ -105,10 +110,14 @@ class JobWorker:
         except Exception as error:
             failure = error
         else:
-            return await _patiently(lambda: self._queue.complete(claim, transcript))
+            is_ours = await _patiently(lambda: self._queue.complete(claim, transcript))
+            self._signals.count(JOB_ATTEMPTS, outcome="completed" if is_ours else "lease_lost")
+            return is_ours
         # The class only: what is no error of ours may quote the recording.
         _log.warning("job %s, attempt %d: %s", job.id, job.attempts, type(failure).__name__)
-        return await _patiently(lambda: self._failed(claim, failure))
+        is_ours = await _patiently(lambda: self._failed(claim, failure))
+        self._signals.count(JOB_ATTEMPTS, outcome=failure_label(failure) if is_ours else "lease_lost")
+        return is_ours
 
     async def _failed(self, claim: Claim, error: Exception) -> bool:
         if isinstance(error, _FINAL):

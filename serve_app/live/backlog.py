@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import deque
+
 from deployments.contracts import SAMPLE_RATE_HZ
 from serve_app.live.contracts import AudioFormat, Encoding
 
 _SAMPLE_BYTES = {Encoding.PCM_S16: 2, Encoding.PCM_S32: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
 # Opus for speech takes 16 to 32 kbit/s; the rate that is found out while decoding soon outweighs this second.
 _OPUS_BYTES_PER_S = 3_000
+# Messages whose arrival is remembered: of 20 ms, a minute and a half of them.
+_REMEMBERED = 4096
 
 
 class Backlog:
@@ -25,6 +30,9 @@ class Backlog:
         self._utterances_s = 0.0
         self._lead_s = 0.0
         self._last_s: float | None = None
+        self._undecoded_arrivals_s: deque[float] = deque()
+        self._arrivals: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
+        self._samples = 0
 
     @property
     def waiting_s(self) -> float:
@@ -47,13 +55,27 @@ class Backlog:
         self._last_s = now_s
         self._lead_s += self.duration_s(byte_count)
         self._undecoded_bytes += byte_count
+        self._undecoded_arrivals_s.append(now_s)
 
     def decoded(self, byte_count: int, sample_count: int) -> None:
         """A message was decoded, and heard."""
         self._undecoded_bytes -= byte_count
+        self._samples += sample_count
+        self._arrivals.append((self._samples, self._undecoded_arrivals_s.popleft()))
         if not self._is_exact:
             self._bytes += byte_count
             self._seconds += sample_count / SAMPLE_RATE_HZ
+
+    def arrival_s(self, sample: int) -> float | None:
+        """When the message came that held a sample of the stream; None where that is long ago.
+
+        What has not been decoded yet is taken to be in the message that comes next.
+        """
+        at = bisect_left(self._arrivals, sample, key=lambda arrival: arrival[0])
+        if at < len(self._arrivals):
+            is_oldest = at == 0 and len(self._arrivals) == _REMEMBERED
+            return None if is_oldest else self._arrivals[at][1]
+        return self._undecoded_arrivals_s[0] if self._undecoded_arrivals_s else None
 
     def closed(self, duration_s: float) -> None:
         """An utterance is complete, and waits for its words."""

@@ -12,10 +12,12 @@ from typing import TypeVar
 from deployments.contracts import SAMPLE_RATE_HZ, SpeakerCount, Word
 from deployments.errors import IllegalMove, StageLost
 from deployments.offload import EngineThreads
+from deployments.signals import SILENT
 from deployments.text_joining import joined_words
 from serve_app.live.backlog import Backlog
 from serve_app.live.contracts import Final, LiveEvent, Partial, SpeechEnded, SpeechStarted
 from serve_app.live.endpointing import (
+    CloseCause,
     EndpointEvent,
     EndRevoked,
     LikelyEnd,
@@ -27,6 +29,7 @@ from serve_app.live.endpointing import (
 from serve_app.live.front import AudioFront
 from serve_app.live.hearing import Heard, Hearing
 from serve_app.live.polishing import Polish
+from serve_app.live.signals import LiveSignals
 from serve_app.live.speakers import SpeakerRegister
 from serve_app.live.states import Machine, Move, State
 from serve_app.live.utterance import RunningUtterance, Spawn
@@ -35,6 +38,7 @@ Result = TypeVar("Result")
 
 # Decoding and voice activity of so much audio take under a millisecond; for more, a thread is worth its own cost.
 _INLINE_S = 0.13
+_UNHEARD = LiveSignals(SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """An utterance that waits for its words; without a task there are none."""
+    """An utterance that waits for its words; without a task there are none.
+
+    ``speech_came_s``: when the last of its speech was received, if silence ended it.
+    """
 
     number: int
     start: int
@@ -74,6 +81,7 @@ class _Ending:
     heard: asyncio.Task[Heard] | None
     snr_db: float | None
     from_finalize: bool
+    speech_came_s: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -95,6 +103,7 @@ class Listener:
         say: gets the events.
         request_split: is told when an utterance has all the words that one may; it calls split() in its turn.
         polish: for finals that are to be said twice.
+        signals: are told of finals.
     """
 
     def __init__(
@@ -109,6 +118,7 @@ class Listener:
         say: Callable[[LiveEvent], None],
         request_split: Callable[[Split], None],
         polish: Polish | None = None,
+        signals: LiveSignals = _UNHEARD,
     ) -> None:
         self._settings = settings
         self._front = front
@@ -119,6 +129,7 @@ class Listener:
         self._say = say
         self._request_split = request_split
         self._polish = polish
+        self._signals = signals
         self._state = Machine(State.QUIET)
         self._utterance: RunningUtterance | None = None
         self._numbers = itertools.count()
@@ -126,6 +137,7 @@ class Listener:
         self._polishes: asyncio.Queue[asyncio.Task[Final] | None] = asyncio.Queue()
         self._unsaid_finals = 0
         self._split_utterance: int | None = None
+        self._speech_end = 0
         self._speakers = None if settings.speakers is None else SpeakerRegister(settings.speakers)
 
     @property
@@ -189,13 +201,17 @@ class Listener:
             heard = Heard() if ending.heard is None else await _result(ending.heard)
             self._unsaid_finals -= 1
             self._backlog.answered(ending.duration_s)
-            self._say_final(self._final(ending, heard))
+            final = self._final(ending, heard)
+            self._say_final(final)
+            if final.words and ending.speech_came_s is not None:
+                self._signals.answered(asyncio.get_running_loop().time() - ending.speech_came_s)
         self._polishes.put_nowait(None)
         await polished
 
     def _say_final(self, final: Final) -> None:
         if self._polish is None or not final.words:
             self._say(final)
+            self._signals.said(final)
         else:
             self._say(replace(final, is_provisional=True))
             self._polishes.put_nowait(self._spawn(self._polish(final)))
@@ -203,7 +219,9 @@ class Listener:
     async def _say_polished(self) -> None:
         """Beside the finals: the next utterance's must not wait for the language model."""
         while (polish := await self._polishes.get()) is not None:
-            self._say(await polish)
+            final = await polish
+            self._say(final)
+            self._signals.said(final)
 
     def _final(self, ending: _Ending, heard: Heard) -> Final:
         is_drowned = ending.snr_db is not None and ending.snr_db < self._settings.snr_floor_db
@@ -228,6 +246,7 @@ class Listener:
                 case SpeechOnset(at):
                     self._say(SpeechStarted(at / SAMPLE_RATE_HZ))
                 case SpeechOffset(at):
+                    self._speech_end = at
                     self._say(SpeechEnded(at / SAMPLE_RATE_HZ))
                 case UtteranceOpened(start):
                     self._begin(start)
@@ -237,8 +256,9 @@ class Listener:
                 case EndRevoked():
                     self._state.move(Move.RESUME)
                     self._running.revoke_trial()
-                case UtteranceClosed(start, end):
-                    await self._close(start, end, from_finalize=from_finalize)
+                case UtteranceClosed(start, end, cause):
+                    came_s = self._backlog.arrival_s(self._speech_end) if cause is CloseCause.SILENCE else None
+                    await self._close(start, end, came_s, from_finalize=from_finalize)
 
     @property
     def _running(self) -> RunningUtterance:
@@ -257,14 +277,14 @@ class Listener:
             show=self._show,
         )
 
-    async def _close(self, start: int, end: int, *, from_finalize: bool) -> None:
+    async def _close(self, start: int, end: int, speech_came_s: float | None, *, from_finalize: bool) -> None:
         self._state.move(Move.FINISH)
         # The last window of a stream is filled up, and an utterance may end in what was added.
         end = min(end, self._front.now)
         utterance, self._utterance = self._running, None
         heard = utterance.finish(self._front.excerpt(start, end))
         snr_db = await self._threads.run(lambda _: self._front.snr_db(end))
-        self._end(_Ending(utterance.number, start, end, heard, snr_db, from_finalize))
+        self._end(_Ending(utterance.number, start, end, heard, snr_db, from_finalize, speech_came_s))
 
     def _end(self, ending: _Ending) -> None:
         self._unsaid_finals += 1

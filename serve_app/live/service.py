@@ -11,6 +11,7 @@ from typing import Protocol
 from deployments.contracts import RefinementTask, TranscriptionRequest
 from deployments.errors import InvalidParameter, ServiceUnavailable, UnsupportedParameter
 from deployments.offload import EngineThreads
+from deployments.signals import SILENT, Signals
 from deployments.speech_gate.silero import SileroVad
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Visit
@@ -24,6 +25,7 @@ from serve_app.live.listener import ListenerSettings
 from serve_app.live.polishing import StagePolish
 from serve_app.live.recognizing import HearingTask, StageHearing
 from serve_app.live.session import EngineSession, SessionLimits
+from serve_app.live.signals import LiveSignals
 from serve_app.live.voice_activity import StreamingVad
 from serve_app.pipeline import StageHandles
 from serve_app.settings import Settings
@@ -62,13 +64,14 @@ class EngineLiveService:
     early, or that fails, is charged up to the last words that its client got.
     """
 
-    def __init__(self, settings: Settings, stages: StageHandles, charges: Charges) -> None:
+    def __init__(self, settings: Settings, stages: StageHandles, charges: Charges, signals: Signals = SILENT) -> None:
         self._settings = settings
         self._stages = stages
         self._charges = charges
         self._vad = SileroVad()
         self._threads = EngineThreads(_THREADS)
-        self._places = Admission(settings.live.max_sessions)
+        self._signals = LiveSignals(signals)
+        self._places = Admission(settings.live.max_sessions, self._signals.open)
 
     @contextlib.asynccontextmanager
     async def open(self, visit: Visit, options: LiveOptions) -> AsyncIterator[EngineSession]:
@@ -80,6 +83,7 @@ class EngineLiveService:
                 async with session:
                     yield session
             finally:
+                self._signals.ended(session.usage.audio_s, session.failure, has_settled=session.has_settled)
                 if not session.has_settled:
                     usage = session.usage
                     outcome = _outcome_of(session.failure)
@@ -116,11 +120,13 @@ class EngineLiveService:
                     timeout_s=live.utterance_timeout_s,
                     voices=options.diarize,
                     hints=recogniser_hints(options.vocabulary, "", settings),
+                    context=options.context if settings.refinement.llm is None else None,
                 ),
             ),
             threads=self._threads,
             settle=settle,
             polish=self._polish(options),
+            signals=self._signals,
         )
 
     def _polish(self, options: LiveOptions) -> StagePolish | None:

@@ -17,6 +17,7 @@ from deployments.errors import (
     SessionTooLong,
 )
 from deployments.offload import EngineThreads
+from deployments.signals import SILENT
 from serve_app.live.backlog import Backlog
 from serve_app.live.contracts import AudioFormat, Final, LiveEvent, SessionEnded
 from serve_app.live.front import AudioFront
@@ -24,9 +25,12 @@ from serve_app.live.hearing import Hearing
 from serve_app.live.listener import Listener, ListenerSettings, Split
 from serve_app.live.outbox import Outbox
 from serve_app.live.polishing import Polish
+from serve_app.live.signals import LiveSignals
 from serve_app.live.states import Machine, Move, State
 
 Result = TypeVar("Result")
+
+_UNHEARD = LiveSignals(SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class EngineSession:
         threads: for audio that comes in large messages.
         settle: called before the session says that it has ended as it should; what it raises is said instead.
         polish: for finals that are to be said twice.
+        signals: are told of finals.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class EngineSession:
         threads: EngineThreads,
         settle: Callable[[SessionEnded], Awaitable[None]],
         polish: Polish | None = None,
+        signals: LiveSignals = _UNHEARD,
     ) -> None:
         self._limits = limits
         self._settle = settle
@@ -92,6 +98,7 @@ class EngineSession:
             say=self._say,
             request_split=self._inbox.put_nowait,
             polish=polish,
+            signals=signals,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last_call_s = 0.0

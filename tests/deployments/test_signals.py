@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from deployments import signal_table
 from deployments.errors import RateLimitReached, RayscribeError
 from deployments.offload import EngineThreads
 from deployments.signal_table import STAGE_BUSY, STAGE_QUEUE, STAGE_WORK
-from deployments.signals import Counter, Gauge, Histogram, error_label
+from deployments.signals import Counter, Gauge, Histogram, failure_label
 from deployments.stage_times import stage_times
 from tests.fakes.signals import RecordedSignals
 
@@ -45,9 +46,11 @@ def test_buckets_ascend_from_above_nothing() -> None:
             assert list(series.buckets) == sorted(set(series.buckets))
 
 
-def test_an_error_is_named_by_its_class() -> None:
-    assert error_label(RateLimitReached(5, 1.0)) == "rate_limit_reached"
-    assert error_label(RayscribeError("rs_a-key")) == "rayscribe_error"
+def test_an_error_of_ours_is_named_by_its_class_and_no_other() -> None:
+    assert failure_label(RateLimitReached(5, 1.0)) == "rate_limit_reached"
+    assert failure_label(RayscribeError("rs_a-key")) == "rayscribe_error"
+    assert failure_label(asyncio.CancelledError()) == "cancelled"
+    assert failure_label(KeyError("rs_a-key")) == "internal_error"
 
 
 async def test_a_call_that_fails_counts_as_work_and_one_that_waits_as_waiting() -> None:

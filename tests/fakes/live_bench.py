@@ -16,7 +16,9 @@ from serve_app.live.front import AudioFront
 from serve_app.live.listener import ListenerSettings
 from serve_app.live.polishing import Polish
 from serve_app.live.session import EngineSession, SessionLimits
+from serve_app.live.signals import LiveSignals
 from tests.fakes.live_audio import LevelVad, ScriptedHearing, messages
+from tests.fakes.signals import RecordedSignals
 
 Event = TypeVar("Event")
 
@@ -39,6 +41,7 @@ class LiveBench:
     events: list[LiveEvent] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
     error: Exception | None = None
+    signals: RecordedSignals = field(default_factory=RecordedSignals)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[EngineSession]:
@@ -51,6 +54,7 @@ class LiveBench:
             threads=EngineThreads(1),
             settle=self._settle,
             polish=self.polish,
+            signals=LiveSignals(self.signals),
         )
         async with self.session as session:
             self.reader = asyncio.create_task(self._read())

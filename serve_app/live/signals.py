@@ -1,0 +1,34 @@
+"""What live sessions tell about themselves."""
+
+from __future__ import annotations
+
+from deployments.signal_table import LIVE_AUDIO, LIVE_ENDED, LIVE_FINAL, LIVE_SESSIONS, WARNINGS
+from deployments.signals import Signals, failure_label
+from serve_app.live.contracts import Final
+
+
+class LiveSignals:
+    """Of one process. Nothing is told for each message, or for partial texts."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+
+    def open(self, sessions: int) -> None:
+        """So many sessions are open."""
+        self._signals.set(LIVE_SESSIONS, sessions)
+
+    def said(self, final: Final) -> None:
+        """A final was said; of one that comes twice, the second time counts."""
+        if not final.is_provisional:
+            for warning in final.warnings:
+                self._signals.count(WARNINGS, origin="live", code=warning.code.value)
+
+    def answered(self, latency_s: float) -> None:
+        """A final was said so long after the last audio with speech came."""
+        self._signals.observe(LIVE_FINAL, latency_s)
+
+    def ended(self, audio_s: float, failure: Exception | None, *, has_settled: bool) -> None:
+        """A session is over; one without a failure that has not settled was left by its client."""
+        outcome = "completed" if has_settled else "cancelled" if failure is None else failure_label(failure)
+        self._signals.count(LIVE_ENDED, outcome=outcome)
+        self._signals.count(LIVE_AUDIO, audio_s)
