@@ -9,6 +9,7 @@ from typing import Any
 
 from deployments.signal_table import OPEN
 from deployments.signals import Signals
+from serve_app.access.client_secrets import ClientSecretStore
 from serve_app.access.control import AccessControl
 from serve_app.access.keys import KeyStore
 from serve_app.access.lease_holder import HolderTimes, LeaseHolder
@@ -89,7 +90,7 @@ async def opened_services(
             health=health,
             admission=Admission(settings.limits.max_requests, lambda open_: signals.set(OPEN, open_, kind="request")),
             sockets=Admission(settings.live.max_sessions, lambda open_: signals.set(OPEN, open_, kind="socket")),
-            access=AccessControl(access, keys, ledger, leases, local),
+            access=AccessControl(access, keys, ClientSecretStore(database), ledger, leases, local),
             sources=sources,
             live=EngineLiveService(settings, stages, meter, signals),
             usage=ledger,

@@ -1,4 +1,4 @@
-"""The door of every ingress process: key, wallet, quota, then one of the user's concurrent requests."""
+"""The door of every ingress process: key or secret, wallet, quota, then one of the user's concurrent requests."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import logging
 from collections.abc import AsyncIterator
 
 from deployments.errors import Unauthenticated
+from serve_app.access.client_secrets import ClientSecretStore, is_client_secret
 from serve_app.access.keys import KeyStore
 from serve_app.access.lease_holder import LeaseHolder
 from serve_app.access.ledger import Ledger
 from serve_app.access.plans import Plan
-from serve_app.access.visit import Caller, Visit
+from serve_app.access.visit import Caller, ClientSecret, Visit
 from serve_app.settings import AccessSettings
 
 _log = logging.getLogger("ray.serve")
@@ -24,6 +25,7 @@ class AccessControl:
         self,
         settings: AccessSettings,
         keys: KeyStore,
+        secrets: ClientSecretStore,
         ledger: Ledger,
         leases: LeaseHolder,
         local_caller: Caller | None,
@@ -31,6 +33,7 @@ class AccessControl:
         """With a local_caller the service is open: who brings no key, or one that is not ours, is this user."""
         self._settings = settings
         self._keys = keys
+        self._secrets = secrets
         self._ledger = ledger
         self._leases = leases
         self._local_caller = local_caller
@@ -41,6 +44,9 @@ class AccessControl:
             if self._local_caller is None:
                 raise Unauthenticated(True)
             return self._local_caller
+        if is_client_secret(credential):
+            # Not even where any key will do: who tries this on a laptop would only be refused later, by others.
+            raise Unauthenticated(False)
         try:
             return await self._keys.authenticate(credential)
         except Unauthenticated:
@@ -49,14 +55,23 @@ class AccessControl:
             return self._local_caller
 
     @contextlib.asynccontextmanager
-    async def admitted(self, credential: str | None, dialect: str) -> AsyncIterator[Visit]:
+    async def admitted(
+        self, credential: str | None, dialect: str, *, takes_secrets: bool = False
+    ) -> AsyncIterator[Visit]:
         """See Access."""
-        caller = await self.identified(credential)
+        if takes_secrets and credential is not None and is_client_secret(credential):
+            caller, session = await self._secrets.redeem(credential, needs_key=self._local_caller is None)
+        else:
+            caller, session = await self.identified(credential), None
         plan = self.plan_of(caller)
         await self._ledger.check(caller, plan)
         cap, per_minute = plan.concurrency_in(dialect), plan.requests_per_minute
         async with self._leases.lease(caller.user_id, cap, per_minute) as rate:
-            yield Visit(caller, plan, dialect, rate)
+            yield Visit(caller, plan, dialect, rate, session)
+
+    async def make_secret(self, caller: Caller, session: str, lifetime_s: float) -> ClientSecret:
+        """See Access."""
+        return await self._secrets.make(caller, session, lifetime_s)
 
     def plan_of(self, caller: Caller) -> Plan:
         """The caller's plan; the default one where the settings no longer have his."""

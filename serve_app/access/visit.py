@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from serve_app.access.plans import Plan
@@ -29,20 +29,36 @@ class RateState:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientSecret:
+    """A secret just made, which cannot be had again. ``expires_at_s`` counts from 1970."""
+
+    value: str = field(repr=False)
+    expires_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
-    """One admitted request: it holds one of its user's concurrent requests while it lasts."""
+    """One admitted request: it holds one of its user's concurrent requests while it lasts.
+
+    ``secret_session`` is what a client secret says that its sessions begin with; None for who comes with a key.
+    """
 
     caller: Caller
     plan: Plan
     dialect: str
     rate: RateState | None = None
+    secret_session: str | None = None
 
 
 class Access(Protocol):
     """The door, as the dialects see it."""
 
-    def admitted(self, credential: str | None, dialect: str) -> AbstractAsyncContextManager[Visit]:
+    def admitted(
+        self, credential: str | None, dialect: str, *, takes_secrets: bool = False
+    ) -> AbstractAsyncContextManager[Visit]:
         """Hold one of the user's concurrent requests while the context is open.
+
+        A client secret is good only where the door takes_secrets.
 
         Raises:
             Unauthenticated, QuotaExceeded, InsufficientCredits, ConcurrencyLimitReached, RateLimitReached: on entry.
@@ -51,9 +67,20 @@ class Access(Protocol):
         ...
 
     async def identified(self, credential: str | None) -> Caller:
-        """Who asks: for calls that cost nothing.
+        """Who asks: for calls that cost nothing. A client secret is not good for them.
 
         Raises:
             Unauthenticated: a key is needed, or this one is not good.
+        """
+        ...
+
+    async def make_secret(self, caller: Caller, session: str, lifetime_s: float) -> ClientSecret:
+        """A credential that a caller can give away: it opens sessions on his account that begin as ``session`` says.
+
+        It ends with its lifetime, or with the key that it was made with if that comes first.
+
+        Raises:
+            Unauthenticated: the key has just ended.
+            ServiceUnavailable: it cannot be stored now.
         """
         ...

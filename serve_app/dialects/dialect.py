@@ -26,8 +26,12 @@ class Dialect:
 
 
 @contextlib.asynccontextmanager
-async def visiting(connection: HTTPConnection, services: Services, dialect: str) -> AsyncIterator[Visit]:
+async def visiting(
+    connection: HTTPConnection, services: Services, dialect: str, *, takes_secrets: bool = False
+) -> AsyncIterator[Visit]:
     """Admit a request before its body is read, or a socket; it holds its lease while the context is open.
+
+    With takes_secrets a client secret will do for a key.
 
     The context must end before the answer is sent: a client that sends its next request on the answer would
     find its own last one in the way.
@@ -39,7 +43,7 @@ async def visiting(connection: HTTPConnection, services: Services, dialect: str)
     admission = services.sockets if connection.scope["type"] == "websocket" else services.admission
     count = DoorCount(services.signals, dialect)
     with count.at_the_door(), admission.admitted():
-        async with services.access.admitted(credential_of(connection), dialect) as visit:
+        async with services.access.admitted(credential_of(connection), dialect, takes_secrets=takes_secrets) as visit:
             count.let_in()
             connection.state.visit = visit
             yield visit

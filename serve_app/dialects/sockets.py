@@ -84,6 +84,7 @@ class SocketDialect:
         max_message_bytes: of a binary message, or of the UTF-8 of a text.
         told: errors of the door that are told after the upgrade.
         subprotocol: chosen where a client offers it: browsers close a socket when none of theirs was.
+        takes_secrets: whether a client secret will do for a key.
     """
 
     name: str
@@ -93,6 +94,7 @@ class SocketDialect:
     max_message_bytes: int
     told: tuple[type[Exception], ...] = ()
     subprotocol: str | None = None
+    takes_secrets: bool = False
 
 
 class Connection:
@@ -265,7 +267,7 @@ def _going_away() -> GoingAway:
 async def converse(websocket: WebSocket, services: Services, dialect: SocketDialect) -> None:
     """Answer a socket from its handshake to its end."""
     try:
-        async with visiting(websocket, services, dialect.name) as visit:
+        async with visiting(websocket, services, dialect.name, takes_secrets=dialect.takes_secrets) as visit:
             connection = Connection(websocket, services, visit, dialect)
             last = await connection.run(dialect.conversation(connection))
         await close(websocket, last, 1000)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from deployments.errors import ServiceUnavailable
 from deployments.signals import SILENT, Signals
+from serve_app.access.client_secrets import ClientSecretStore
 from serve_app.access.ledger import Ledger
 from serve_app.jobs.audio import open_audio_store
 from serve_app.jobs.billing import LedgerBiller
@@ -70,6 +71,7 @@ class JobService:
             Loop("counting jobs", Census(database, signals).take, _CENSUS_INTERVAL_S),
             Loop("sweeping", sweeper.sweep, _SWEEP_INTERVAL_S),
             Loop("sweeping audio without a job", sweeper.sweep_orphans, _ORPHAN_INTERVAL_S),
+            Loop("sweeping client secrets", ClientSecretStore(database).sweep, _SWEEP_INTERVAL_S),
         )
 
     async def run(self) -> None:

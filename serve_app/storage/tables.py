@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
 )
 
 METADATA = MetaData(
@@ -55,6 +56,18 @@ API_KEYS = Table(
     Column("created_at_s", Double, nullable=False),
     Column("expires_at_s", Double, comment="None: never"),
     Column("revoked_at_s", Double),
+)
+
+CLIENT_SECRETS = Table(
+    "client_secrets",
+    METADATA,
+    Column("sha256", LargeBinary(32), primary_key=True),
+    Column("user_id", String(64), ForeignKey(USERS.c.id), nullable=False),
+    Column(
+        "key_id", String(64), ForeignKey(API_KEYS.c.id), comment="That it was made with; None: the service was open"
+    ),
+    Column("session", Text, nullable=False, comment="What a session begins with, in its dialect's form"),
+    Column("expires_at_s", Double, nullable=False, index=True),
 )
 
 LEDGER = Table(

@@ -24,7 +24,7 @@ from deployments.contracts import (
 from deployments.errors import NotFound, RayscribeError, SourceRefused, Unauthenticated
 from serve_app.access.plans import UNLIMITED, Plan
 from serve_app.access.usage import UsageReport, UsageRow
-from serve_app.access.visit import Caller, RateState, Visit
+from serve_app.access.visit import Caller, ClientSecret, RateState, Visit
 from serve_app.admission import Admission
 from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.health import StageHealth
@@ -117,7 +117,7 @@ class FakeMeter:
 
 @dataclass
 class FakeAccess:
-    """Lets everybody in under one plan, or nobody; knows one key when ``key`` is set."""
+    """Lets everybody in under one plan, or nobody; knows one key when ``key`` is set, and the secrets that it made."""
 
     plan: Plan = UNLIMITED
     key: str | None = None
@@ -125,16 +125,21 @@ class FakeAccess:
     error: RayscribeError | None = None
     visitors: int = 0
     dialects: list[str] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    lifetimes_s: list[float] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
-    async def admitted(self, credential: str | None, dialect: str) -> AsyncIterator[Visit]:
-        caller = await self.identified(credential)
+    async def admitted(
+        self, credential: str | None, dialect: str, *, takes_secrets: bool = False
+    ) -> AsyncIterator[Visit]:
+        session = self.secrets.get(credential or "") if takes_secrets else None
+        caller = await self.identified(credential if session is None else self.key)
         if self.error:
             raise self.error
         self.visitors += 1
         self.dialects.append(dialect)
         try:
-            yield Visit(caller, self.plan, dialect, self.rate)
+            yield Visit(caller, self.plan, dialect, self.rate, session)
         finally:
             self.visitors -= 1
 
@@ -142,6 +147,12 @@ class FakeAccess:
         if self.key is not None and credential != self.key:
             raise Unauthenticated(credential is None)
         return Caller("user-1", "local", "local")
+
+    async def make_secret(self, caller: Caller, session: str, lifetime_s: float) -> ClientSecret:
+        value = f"ek_{len(self.secrets)}"
+        self.secrets[value] = session
+        self.lifetimes_s.append(lifetime_s)
+        return ClientSecret(value, 1_800_000_000.0 + lifetime_s)
 
 
 @dataclass

@@ -91,6 +91,13 @@ _NOT_NOW = {
     "Try again later": ServiceUnavailable("No ASR workers available", 30),
 }
 
+_LIMITS = {
+    "Too many requests at once": ConcurrencyLimitReached(10, 1),
+    "Too many requests per minute": RateLimitReached(60, 12),
+    "Today's audio is used up": QuotaExceeded(100, 3600),
+    "The wallet is empty": InsufficientCredits(),
+}
+
 TRANSCRIPTION_ERRORS = documented(
     error_body,
     {
@@ -103,10 +110,20 @@ TRANSCRIPTION_ERRORS = documented(
         **_NO_KEY,
         "The plan does not include it": FeatureNotInPlan("diarization", "response_format"),
         "Too large": AudioTooLarge(25 * 1024 * 1024),
-        "Too many requests at once": ConcurrencyLimitReached(10, 1),
-        "Too many requests per minute": RateLimitReached(60, 12),
-        "Today's audio is used up": QuotaExceeded(100, 3600),
-        "The wallet is empty": InsufficientCredits(),
+        **_LIMITS,
+        **_NOT_NOW,
+    },
+)
+
+CLIENT_SECRET_ERRORS = documented(
+    error_body,
+    {
+        "A parameter is missing": MissingParameter("session.type"),
+        "A parameter is wrong": InvalidParameter("expires_after.seconds", "must be at least 10"),
+        "It cannot be done here": UnsupportedParameter("session.audio.input.noise_reduction", "it must be null"),
+        **_NO_KEY,
+        "The plan does not include it": FeatureNotInPlan("refinement", "session.audio.input.transcription.prompt"),
+        **_LIMITS,
         **_NOT_NOW,
     },
 )

@@ -2,7 +2,7 @@
 
 A session of this kind only transcribes: conversations with a model are refused by their ``intent``. Settings are taken
 until the first audio has come; after that only what does not change how it is heard. A client ends the session by
-closing the socket, as with the vendor. Ephemeral keys (``POST /v1/realtime/client_secrets``) are not served.
+closing the socket, as with the vendor. Ephemeral keys are made in ``client_secrets``.
 """
 
 from __future__ import annotations
@@ -20,11 +20,20 @@ from pydantic_core import from_json
 from deployments.errors import InvalidParameter, InvalidRequest, MissingParameter, UnsupportedParameter
 from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.errors import named
+from serve_app.dialects.openai import client_secrets, routes
 from serve_app.dialects.openai import realtime_events as events
-from serve_app.dialects.openai import routes
 from serve_app.dialects.openai.errors import error_body
 from serve_app.dialects.openai.realtime_items import Items
-from serve_app.dialects.openai.realtime_session import FORMAT, TRANSCRIPTION, TURN_DETECTION, RealtimeSession
+from serve_app.dialects.openai.realtime_session import (
+    FORMAT,
+    TRANSCRIPTION,
+    TURN_DETECTION,
+    RealtimeSession,
+    beta_name,
+    read_beta_update,
+    read_update,
+    spelled,
+)
 from serve_app.dialects.socket_frames import Message
 from serve_app.dialects.sockets import Connection, SocketDialect, converse
 from serve_app.live.contracts import (
@@ -46,6 +55,7 @@ _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _LEAST_COMMIT_S = 0.1
 
 router = APIRouter()
+router.include_router(client_secrets.router)
 
 
 class RealtimeConversation:
@@ -66,8 +76,11 @@ class RealtimeConversation:
 
     async def prepare(self) -> None:
         """See Conversation."""
-        query = self._connection.query
-        if query.get("intent") != _INTENT:
+        query, secret_session = self._connection.query, self._connection.visit.secret_session
+        if secret_session is not None:
+            self._settings = RealtimeSession.model_validate_json(secret_session)
+        # A secret says itself what kind of session it is for.
+        if query.get("intent", None if secret_session is None else _INTENT) != _INTENT:
             raise UnsupportedParameter("intent", "sessions of this service transcribe, and nothing else", (_INTENT,))
         self._settings = self._settings.named_by(query.get("model"))
 
@@ -113,10 +126,12 @@ class RealtimeConversation:
     async def _obey(self, event: dict[str, Any]) -> None:
         match event.get("type"):
             case "session.update":
-                self._update(self._settings.updated(event.get("session")))
+                self._update(self._settings.updated(read_update(event.get("session"))))
                 await self._say([events.session_event("session.updated", self._session_json())])
             case "transcription_session.update":
-                self._update(self._settings.updated_by_beta(event.get("session")))
+                update = read_beta_update(event.get("session"))
+                with spelled(beta_name):
+                    self._update(self._settings.updated(update))
                 session = self._settings.to_beta_json(self._id, self._expires_at)
                 await self._say([events.session_event("transcription_session.updated", session)])
             case "input_audio_buffer.append":
@@ -213,6 +228,7 @@ SOCKET = SocketDialect(
     conversation=RealtimeConversation,
     max_message_bytes=_MAX_MESSAGE_BYTES,
     subprotocol="realtime",
+    takes_secrets=True,
 )
 
 

@@ -1,7 +1,6 @@
-"""What a realtime transcription session is set to: ``session.update`` in, options of a live session out. Pure.
+"""What a realtime transcription session is set to: updates in, options of a live session out. Pure.
 
-A session is described by what OpenAI calls its session object; the fields that a client may send are those of the
-models here, and anything else is refused by name. Where this service differs from the vendor's:
+A session is described by what OpenAI calls its session object. Where this service differs from the vendor's:
 
 * Any ``model`` is taken: clients are set up with many. One that ``/v1/models`` does not list is the first of that list.
 * ``audio/pcm`` may have any rate from 8 to 48 kHz; the vendor takes 24 kHz only.
@@ -13,22 +12,34 @@ models here, and anything else is refused by name. Where this service differs fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from deployments.contracts import TranscriptionRequest, VocabularyTerm
-from deployments.errors import InvalidParameter, MissingParameter, UnsupportedParameter
+from deployments.errors import FeatureNotInPlan, InvalidParameter, MissingParameter, UnsupportedParameter
 from serve_app.access.plans import Plan
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.errors import invalid
-from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
-from serve_app.live.endpointing import EndpointingSettings
+from serve_app.dialects.openai.realtime_parts import (
+    BETA_FORMATS,
+    G711_HZ,
+    LOGPROBS,
+    SPEECH,
+    BetaUpdate,
+    Format,
+    InputUpdate,
+    Part,
+    SessionUpdate,
+    Transcription,
+    TurnDetection,
+)
+from serve_app.live.contracts import LiveOptions
 from serve_app.settings import Settings
 
-LOGPROBS = "item.input_audio_transcription.logprobs"
 INPUT = "session.audio.input"
 FORMAT, TRANSCRIPTION = f"{INPUT}.format", f"{INPUT}.transcription"
 TURN_DETECTION, NOISE_REDUCTION = f"{INPUT}.turn_detection", f"{INPUT}.noise_reduction"
@@ -38,75 +49,14 @@ _BETA_NAMES = {
     NOISE_REDUCTION: "session.input_audio_noise_reduction",
     TURN_DETECTION: "session.turn_detection",
 }
-_BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
-_ENCODINGS = {"audio/pcm": Encoding.PCM_S16, "audio/pcmu": Encoding.MULAW, "audio/pcma": Encoding.ALAW}
-_G711_HZ = 8000
-_SPEECH = EndpointingSettings()
-_LONGEST_PADDING_MS = round(_SPEECH.preroll_s * 1000)
+_LONGEST_PADDING_MS = round(SPEECH.preroll_s * 1000)
 _DELAYS_S = {"minimal": 0.0, "low": 0.5, "medium": 1.0, "high": 2.0, "xhigh": 4.0}
 _NAMES = ParameterNames(
     language=f"{TRANSCRIPTION}.language", candidates=f"{TRANSCRIPTION}.languages", speaker_count="", diarize=""
 )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Format(_Part):
-    """How the audio is written."""
-
-    type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
-    rate: int | None = Field(None, ge=8000, le=48_000)
-
-    @property
-    def audio(self) -> AudioFormat:
-        """The same for a live session."""
-        return AudioFormat(_ENCODINGS[self.type], self.rate or (24_000 if self.type == "audio/pcm" else _G711_HZ))
-
-
-class Transcription(_Part):
-    """What is to be recognised."""
-
-    model: str | None = None
-    language: str | None = None
-    languages: tuple[str, ...] | None = None
-    prompt: str | None = None
-    keywords: tuple[str, ...] | None = None
-    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
-
-
-class TurnDetection(_Part):
-    """When the server commits; the last four fields are for sessions that answer, and are refused by name."""
-
-    type: Literal["server_vad", "semantic_vad"] = "server_vad"
-    threshold: float = Field(_SPEECH.enter_probability, ge=0.02, le=0.99)
-    prefix_padding_ms: int = Field(300, ge=0)
-    silence_duration_ms: int = Field(round(END_SILENCE_S * 1000), ge=100, le=10_000)
-    create_response: bool | None = None
-    interrupt_response: bool | None = None
-    idle_timeout_ms: int | None = None
-    eagerness: str | None = None
-
-
-class _InputUpdate(_Part):
-    format: Format = Format()
-    noise_reduction: dict[str, Any] | None = None
-    transcription: Transcription | None = Transcription()
-    turn_detection: TurnDetection | None = TurnDetection()
-
-
-class _AudioUpdate(_Part):
-    input: _InputUpdate = _InputUpdate()
-
-
-class _SessionUpdate(_Part):
-    type: Literal["transcription"]
-    audio: _AudioUpdate = _AudioUpdate()
-    include: tuple[Literal["item.input_audio_transcription.logprobs"], ...] | None = None
-
-
-class RealtimeSession(_Part):
+class RealtimeSession(Part):
     """The settings of one session. A change makes another one."""
 
     format: Format = Format()
@@ -114,16 +64,12 @@ class RealtimeSession(_Part):
     turn_detection: TurnDetection | None = TurnDetection()
     include: tuple[str, ...] = ()
 
-    def updated(self, content: object) -> RealtimeSession:
-        """With what the ``session`` of an update says; what it does not mention stays.
+    def updated(self, update: SessionUpdate) -> RealtimeSession:
+        """With what an update says; what it does not mention stays.
 
         Raises:
-            InvalidParameter, MissingParameter, UnsupportedParameter: by the path of the field.
+            InvalidParameter, UnsupportedParameter: by the path of the field.
         """
-        try:
-            update = _SessionUpdate.model_validate(content)
-        except ValidationError as error:
-            raise _renamed(invalid(error), lambda name: f"session.{name}" if name != "body" else "session") from None
         changes = update.audio.input
         given = changes.model_fields_set
         if changes.noise_reduction is not None:
@@ -139,16 +85,9 @@ class RealtimeSession(_Part):
         session._check()
         return session
 
-    def updated_by_beta(self, content: object) -> RealtimeSession:
-        """The same for the flat ``session`` of ``transcription_session.update``, as the beta had it.
-
-        Raises:
-            InvalidParameter, MissingParameter, UnsupportedParameter: by the beta's name of the field.
-        """
-        try:
-            return self.updated(_from_beta(content))
-        except (InvalidParameter, MissingParameter) as error:
-            raise _renamed(error, _beta_name) from None
+    def stored(self) -> str:
+        """What ``RealtimeSession.model_validate_json`` reads, also in an older process of a service that is updated."""
+        return self.model_dump_json(exclude_defaults=True)
 
     def named_by(self, model: str | None) -> RealtimeSession:
         """With the model of the URL."""
@@ -193,7 +132,7 @@ class RealtimeSession(_Part):
             return options
         return replace(options, speech_threshold=turn.threshold, end_silence_s=turn.silence_duration_ms / 1000)
 
-    def to_json(self, session_id: str, expires_at: int) -> dict[str, Any]:
+    def to_json(self, session_id: str, expires_at: int | None) -> dict[str, Any]:
         """The session object."""
         return {
             "id": session_id,
@@ -211,9 +150,9 @@ class RealtimeSession(_Part):
             "expires_at": expires_at,
         }
 
-    def to_beta_json(self, session_id: str, expires_at: int) -> dict[str, Any]:
+    def to_beta_json(self, session_id: str, expires_at: int | None) -> dict[str, Any]:
         """The session object as the beta had it."""
-        spelling = {name: beta for beta, name in _BETA_FORMATS.items()}
+        spelling = {name: beta for beta, name in BETA_FORMATS.items()}
         return {
             "id": session_id,
             "object": "realtime.transcription_session",
@@ -225,7 +164,7 @@ class RealtimeSession(_Part):
             "expires_at": expires_at,
         }
 
-    def _turn_detection(self, changes: _InputUpdate) -> TurnDetection | None:
+    def _turn_detection(self, changes: InputUpdate) -> TurnDetection | None:
         turn = changes.turn_detection
         return turn if turn is None or self.turn_detection is None else _merged(self.turn_detection, turn)
 
@@ -238,8 +177,8 @@ class RealtimeSession(_Part):
         return None if self.turn_detection is None else self.turn_detection.model_dump(include=shown)
 
     def _check(self) -> None:
-        if self.format.type != "audio/pcm" and self.format.rate not in (None, _G711_HZ):
-            raise InvalidParameter(f"{FORMAT}.rate", f"G.711 has {_G711_HZ}")
+        if self.format.type != "audio/pcm" and self.format.rate not in (None, G711_HZ):
+            raise InvalidParameter(f"{FORMAT}.rate", f"G.711 has {G711_HZ}")
         asked = self.transcription
         if asked.prompt:
             raise UnsupportedParameter(
@@ -264,41 +203,56 @@ def _check_turns(turn: TurnDetection) -> None:
             raise UnsupportedParameter(f"{TURN_DETECTION}.{name}", "is not for transcription sessions")
 
 
-_P = TypeVar("_P", bound=_Part)
+def read_update(content: object) -> SessionUpdate:
+    """The ``session`` of ``session.update``.
+
+    Raises:
+        InvalidParameter, MissingParameter: by the path of the field.
+    """
+    return _read(SessionUpdate, content)
 
 
-def _merged(before: _P, changes: _P) -> _P:
-    return before.model_copy(update={name: getattr(changes, name) for name in changes.model_fields_set})
+def read_beta_update(content: object) -> SessionUpdate:
+    """The same of ``transcription_session.update``; by the beta's paths."""
+    return _read(BetaUpdate, content).to_update()
 
 
-def _from_beta(content: object) -> object:
-    """The flat form as the other; what is not known stays where it is, and is refused by its name."""
-    if not isinstance(content, Mapping):
-        return content
-    rest = dict(content)
-    fields = {name.rpartition(".")[2]: beta.removeprefix("session.") for name, beta in _BETA_NAMES.items()}
-    given = {name: rest.pop(beta) for name, beta in fields.items() if beta in rest}
-    if "format" in given:
-        spelled = given["format"]
-        given["format"] = {"type": _BETA_FORMATS.get(spelled, spelled) if isinstance(spelled, str) else spelled}
-    return {"type": "transcription", **rest, "audio": {"input": given}}
+@contextlib.contextmanager
+def spelled(spelling: Callable[[str], str]) -> Iterator[None]:
+    """Errors that leave the block name their parameter in another way."""
+    try:
+        yield
+    except UnsupportedParameter as error:
+        raise UnsupportedParameter(spelling(error.parameter), error.reason, error.supported) from None
+    except InvalidParameter as error:
+        raise InvalidParameter(spelling(error.parameter), error.reason) from None
+    except MissingParameter as error:
+        raise MissingParameter(spelling(error.parameter)) from None
+    except FeatureNotInPlan as error:
+        raise FeatureNotInPlan(error.feature, spelling(error.parameter)) from None
 
 
-def _beta_name(name: str) -> str:
+def beta_name(name: str) -> str:
+    """What the beta called the field of a path."""
     for path, beta in _BETA_NAMES.items():
         if name == path or name.startswith(f"{path}."):
             return beta if path == FORMAT else beta + name.removeprefix(path)
     return name
 
 
-def _renamed(
-    error: InvalidParameter | MissingParameter, spelling: Callable[[str], str]
-) -> InvalidParameter | MissingParameter:
-    name = spelling(error.parameter)
-    match error:
-        case UnsupportedParameter():
-            return UnsupportedParameter(name, error.reason, error.supported)
-        case InvalidParameter():
-            return InvalidParameter(name, error.reason)
-        case _:
-            return MissingParameter(name)
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def _read(model: type[_M], content: object) -> _M:
+    with spelled(lambda name: f"session.{name}" if name != "body" else "session"):
+        try:
+            return model.model_validate(content)
+        except ValidationError as error:
+            raise invalid(error) from None
+
+
+_P = TypeVar("_P", bound=Part)
+
+
+def _merged(before: _P, changes: _P) -> _P:
+    return before.model_copy(update={name: getattr(changes, name) for name in changes.model_fields_set})

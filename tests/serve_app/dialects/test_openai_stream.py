@@ -76,9 +76,12 @@ class LosingAccess(FakeAccess):
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @contextlib.asynccontextmanager
-    async def admitted(self, credential: str | None, dialect: str) -> AsyncIterator[Visit]:
+    async def admitted(
+        self, credential: str | None, dialect: str, *, takes_secrets: bool = False
+    ) -> AsyncIterator[Visit]:
+        admitted = super().admitted(credential, dialect, takes_secrets=takes_secrets)
         try:
-            async with super().admitted(credential, dialect) as visit, asyncio.timeout(None) as self.loss:
+            async with admitted as visit, asyncio.timeout(None) as self.loss:
                 yield visit
         except TimeoutError as error:
             raise ServiceUnavailable("The lease was lost") from error

@@ -377,8 +377,10 @@ class LosesLeases(FakeAccess):
     """Cancels whoever is inside after a minute, as the real one does when a lease is lost."""
 
     @contextlib.asynccontextmanager
-    async def admitted(self, credential: str | None, dialect: str) -> AsyncIterator[Visit]:
-        async with super().admitted(credential, dialect) as visit:
+    async def admitted(
+        self, credential: str | None, dialect: str, *, takes_secrets: bool = False
+    ) -> AsyncIterator[Visit]:
+        async with super().admitted(credential, dialect, takes_secrets=takes_secrets) as visit:
             try:
                 async with asyncio.timeout(60):
                     yield visit
