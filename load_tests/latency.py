@@ -21,13 +21,17 @@ _WARM_UPS = 3
 
 def five_seconds(samples: Samples) -> bytes:
     """The first five seconds as a WAV file of 16 bits."""
-    cut = samples[: int(CLIP_S * SAMPLE_RATE_HZ)]
+    return as_wav(samples[: int(CLIP_S * SAMPLE_RATE_HZ)])
+
+
+def as_wav(samples: Samples) -> bytes:
+    """A WAV file of 16 bits."""
     file = io.BytesIO()
     with wave.open(file, "wb") as written:
         written.setnchannels(1)
         written.setsampwidth(2)
         written.setframerate(SAMPLE_RATE_HZ)
-        written.writeframes((np.clip(cut, -1.0, 1.0) * 32767).astype("<i2").tobytes())
+        written.writeframes((np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes())
     return file.getvalue()
 
 

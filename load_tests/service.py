@@ -130,28 +130,35 @@ def text_by_speaker(answer: ListenAnswer) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running_service(url: str, *, start: bool) -> Iterator[Service]:
+def running_service(url: str, *, start: bool, config: Path | None = None) -> Iterator[Service]:
     """The service at a URL, ready; with ``start``, one of our own that ends with the block.
+
+    Args:
+        url: of the service.
+        start: whether to start one.
+        config: what it is started with; None: the embedded profile.
 
     Raises:
         ServiceUnreachable: it does not become ready.
     """
     with contextlib.ExitStack() as stack:
         if start:
-            stack.enter_context(_own_service(url))
+            stack.enter_context(_own_service(url, config))
         service = stack.enter_context(Service(url))
         service.wait_until_ready()
         yield service
 
 
 @contextlib.contextmanager
-def _own_service(url: str) -> Iterator[None]:
+def _own_service(url: str, config: Path | None) -> Iterator[None]:
     """``rayscribe serve`` from when it is ready until the block ends.
 
     Raises:
         ServiceUnreachable: it does not become ready; the message ends with what it said last.
     """
     command = [str(Path(sys.executable).with_name("rayscribe")), "serve", "--port", str(httpx.URL(url).port or 80)]
+    if config is not None:
+        command += ["--config", str(config)]
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:

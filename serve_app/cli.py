@@ -10,6 +10,7 @@ from serve_app.commands.doctor import doctor
 from serve_app.commands.keys import keys, webhook_secret
 from serve_app.commands.live import live
 from serve_app.commands.models import models
+from serve_app.commands.plan import plan
 from serve_app.commands.serve import serve
 from serve_app.commands.transcribe import transcribe
 from serve_app.commands.usage import usage, wallet
@@ -25,6 +26,7 @@ app.command()(serve)
 app.command()(transcribe)
 app.command()(live)
 app.command()(doctor)
+app.command()(plan)
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.command()(usage)

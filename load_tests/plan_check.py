@@ -1,0 +1,239 @@
+"""Whether `rayscribe plan` foretells a running service: the same arrivals, sent and simulated."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import numpy as np
+import psutil
+import typer
+
+from deployments.contracts import SAMPLE_RATE_HZ, Samples
+from load_tests.hardware import read_hardware
+from load_tests.latency import as_wav
+from load_tests.options import (
+    DEFAULT_RESULTS,
+    DEFAULT_SERVER,
+    AudioOption,
+    ResultsOption,
+    ServerOption,
+    StartOption,
+    recordings_in,
+)
+from load_tests.processes import ProcessGroup, ServiceNotLocal, find_service
+from load_tests.report import Cell, Column, Report, Table, wide_console
+from load_tests.service import ListenFailed, Service, ServiceUnreachable, running_service
+from load_tests.stage_costs import speech_of
+from serve_app.planning.arrivals import LengthMix, Request, Workload, poisson_requests
+from serve_app.planning.costs import Costs, CostsUnusable, costs_of_profile, read_costs
+from serve_app.planning.simulation import Cluster, simulate
+
+_MIX = LengthMix.of([(6, 60), (20, 40)])
+_BURST = 40
+_SAMPLE_S = 0.25
+_WARM_UP_SHARE = 0.1
+_PERCENTS = (50, 95)
+
+CostsOption = Annotated[
+    Path | None, typer.Option("--costs", metavar="FILE", help="Default: those of the embedded profile.")
+]
+RatesOption = Annotated[str, typer.Option("--rates", metavar="HZ,…", help="Requests a second, run by run.")]
+CountOption = Annotated[int, typer.Option("--requests", min=20, help="In each run.")]
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """How many threads of other programs wanted a processor; Linux alone tells."""
+
+    samples: list[float] = field(default_factory=list)
+
+    @property
+    def threads(self) -> float:
+        """In the mean."""
+        return sum(self.samples) / len(self.samples) if self.samples else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One run: what was foretold, and what came. Latencies at _PERCENTS; speed in seconds of audio a second."""
+
+    name: str
+    competing: float
+    foretold_s: tuple[float, ...]
+    measured_s: tuple[float, ...]
+    foretold_speed: float
+    measured_speed: float
+    failed: int
+
+
+def plan_check(
+    server: ServerOption = DEFAULT_SERVER,
+    start: StartOption = False,
+    audio: AudioOption = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    costs: CostsOption = None,
+    rates: RatesOption = "0.5,1,2",
+    requests: CountOption = 60,
+) -> None:
+    """Send Poisson arrivals and a burst to a service with one replica of each stage, and simulate the same."""
+    console = wide_console()
+    try:
+        rates_hz = [float(rate) for rate in rates.split(",")]
+    except ValueError:
+        raise typer.BadParameter("give numbers such as 0.5,1", param_hint="--rates") from None
+    report = Report("plan-check", read_hardware())
+    try:
+        known = costs_of_profile("embedded") if costs is None else read_costs(costs)
+        speech = speech_of(recordings_in(audio)[0])
+        with running_service(server, start=start) as service, console.status("Sending and simulating"):
+            group = find_service(service.url)
+            runs = [
+                _compare(f"{rate_hz:g} requests/s", service, group, known, speech, _arriving(known, rate_hz, requests))
+                for rate_hz in rates_hz
+            ]
+            runs.append(_compare(f"{_BURST} at once", service, group, known, speech, _burst(known)))
+    except (CostsUnusable, ServiceUnreachable, ServiceNotLocal) as error:
+        console.print(str(error), style="red")
+        raise typer.Exit(2) from error
+    report.tables.append(compared_table(runs))
+    report.print(console)
+    console.print(f"Saved {report.save(results)}")
+
+
+def _arriving(costs: Costs, rate_hz: float, count: int) -> tuple[Request, ...]:
+    return poisson_requests(_workload(costs), rate_hz, count, seed=1)
+
+
+def _burst(costs: Costs) -> tuple[Request, ...]:
+    drawn = poisson_requests(_workload(costs), 1.0, _BURST, seed=2)
+    return tuple(Request(0.0, one.length_class, one.duration_s, one.windows_s, is_diarized=False) for one in drawn)
+
+
+def _workload(costs: Costs) -> Workload:
+    return Workload(_MIX, costs.speech_share, costs.recognizer.longest_window_s)
+
+
+def _compare(
+    name: str, service: Service, group: ProcessGroup, costs: Costs, speech: Samples, requests: Sequence[Request]
+) -> Compared:
+    files = [as_wav(_cut(speech, number, request.duration_s)) for number, request in enumerate(requests)]
+    service.listen(files[0])
+    with neighbours(group) as others:
+        begun_s = time.perf_counter()
+        latencies_s = _send(service, files, requests)
+        wall_s = time.perf_counter() - begun_s
+    cores = len(psutil.Process().cpu_affinity())
+    cluster = Cluster(cpus=max(cores - costs.idle_cpu_cores, 0.1), competing=others.threads)
+    foretold = simulate(costs, cluster, requests)
+    kept = latencies_s[int(len(requests) * _WARM_UP_SHARE) :]
+    audio_s = sum(request.duration_s for request in requests)
+    # Until the last answer, which the last to arrive need not get.
+    ends_s = requests[-1].arrival_s + foretold.percentile_s(100 if not requests[-1].arrival_s else 50)
+    return Compared(
+        name=name,
+        competing=others.threads,
+        foretold_s=tuple(foretold.percentile_s(percent) for percent in _PERCENTS),
+        measured_s=tuple(float(np.percentile(kept, percent, method="inverted_cdf")) for percent in _PERCENTS),
+        foretold_speed=audio_s / ends_s,
+        measured_speed=audio_s / wall_s,
+        failed=int(np.isinf(latencies_s).sum()),
+    )
+
+
+def _cut(speech: Samples, number: int, duration_s: float) -> Samples:
+    """Different speech for each request, and from the start again at the end."""
+    first = int(number * 3.7 * SAMPLE_RATE_HZ) % len(speech)
+    return np.take(speech, range(first, first + int(duration_s * SAMPLE_RATE_HZ)), mode="wrap")
+
+
+def _send(service: Service, files: Sequence[bytes], requests: Sequence[Request]) -> np.ndarray:
+    """Latencies, each from when the request was to be sent; infinite for one that failed."""
+    begun_s = time.perf_counter()
+
+    def send(data: bytes, request: Request) -> float:
+        time.sleep(max(0.0, begun_s + request.arrival_s - time.perf_counter()))
+        try:
+            service.listen(data)
+        except (ListenFailed, httpx.HTTPError):
+            return float("inf")
+        return time.perf_counter() - begun_s - request.arrival_s
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        return np.array(list(pool.map(send, files, requests)))
+
+
+@contextmanager
+def neighbours(group: ProcessGroup) -> Iterator[Neighbours]:
+    """Watch while the block runs what else wants the processors."""
+    found, ended = Neighbours(), threading.Event()
+    ours = [process.pid for processes in group.members.values() for process in processes] + [psutil.Process().pid]
+
+    def watch() -> None:
+        while not ended.wait(_SAMPLE_S):
+            running = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+            found.samples.append(max(0, running - sum(map(running_threads, ours))))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def running_threads(pid: int) -> int:
+    """Threads of a process that have or want a processor now."""
+    running = 0
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        try:
+            # The name before it may hold anything, parentheses too.
+            running += stat.read_text().rpartition(")")[2].split()[0] == "R"
+        except OSError:
+            continue
+    return running
+
+
+def compared_table(runs: Sequence[Compared]) -> Table:
+    """Foretold beside measured, and by how much the first is more."""
+    rows: list[tuple[Cell, ...]] = []
+    for run in runs:
+        row: list[Cell] = [run.name, run.competing]
+        for foretold, measured in (
+            *zip(run.foretold_s, run.measured_s, strict=True),
+            (run.foretold_speed, run.measured_speed),
+        ):
+            row += [foretold, measured, 100 * (foretold / measured - 1)]
+        rows.append((*row, run.failed))
+    latency = [
+        column
+        for percent in _PERCENTS
+        for column in (Column(f"p{percent} foretold s", 2), Column("measured", 2), Column("off %", 0))
+    ]
+    return Table(
+        "What the simulation foretells, and what a service does",
+        (
+            Column("load"),
+            Column("others' threads"),
+            *latency,
+            Column("× real time foretold"),
+            Column("measured"),
+            Column("off %", 0),
+            Column("failed"),
+        ),
+        tuple(rows),
+        "One replica of each stage on this machine. Threads of other programs that wanted a processor meanwhile are in "
+        "the simulation.",
+    )
+
+
+if __name__ == "__main__":
+    typer.run(plan_check)

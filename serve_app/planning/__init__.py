@@ -1,0 +1,1 @@
+"""How many replicas a load takes: a simulation of the graph over measured costs. Knows no Ray."""
