@@ -180,12 +180,13 @@ def _print_totals(plan: Plan, prices: Prices) -> None:
     if plan.simulated_part < 1:
         typer.echo(
             f"Simulated was a slice: {100 * plan.simulated_part:.2g} % of the requests on as much of the cluster, so "
-            "that each stage is as busy. The whole cluster waits less: many servers make nobody wait longer than few do."
+            "that each stage is as busy. The whole waits less: many servers make nobody wait longer than few do."
         )
     if bill := bill_of(plan, prices):
         without = " without the CPUs" if prices.cpu_hour is None else ""
         without = " without the GPUs" if plan.gpus and prices.gpu_hour is None else without
         typer.echo(
             f"Cost a day{without}: {bill.day_fixed:,.2f} with everything always on, {bill.day_scaled:,.2f} if "
-            f"processors follow the load by the hour ({bill.audio_hour_fixed:.4f} and {bill.audio_hour_scaled:.4f} an hour of audio)."
+            f"processors follow the load by the hour ({bill.audio_hour_fixed:.4f} and {bill.audio_hour_scaled:.4f} an "
+            "hour of audio)."
         )
