@@ -1,4 +1,4 @@
-"""What a replica asks the Ray cluster that it runs in."""
+"""What a replica, or who started it, asks the Ray cluster that it runs in."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ def http_host() -> str:
 def alive_nodes() -> int:
     """How many machines (or pods) the cluster has now."""
     return sum(1 for node in ray.nodes() if node["Alive"])
+
+
+def metrics_urls() -> tuple[str, ...]:
+    """Where the nodes offer their metrics (docs/metrics.md); nothing of a node that offers none."""
+    return tuple(
+        f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+        for node in ray.nodes()
+        if node["Alive"] and node["MetricsExportPort"] > 0
+    )
 
 
 def is_draining() -> bool:

@@ -14,6 +14,7 @@ import asyncio
 import contextvars
 import itertools
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -191,7 +192,7 @@ class Batcher(Generic[Payload, Result]):
         for payload, seconds in payloads:
             future: asyncio.Future[Result] = loop.create_future()
             futures.append(future)
-            flow.items.append(_Item(payload, seconds, loop.time(), loop.time() + timeout_s, future))
+            flow.items.append(_Item(payload, seconds, time.monotonic(), loop.time() + timeout_s, future))
         self._queued_s += duration_s
         self._flows.append(flow)
         try:
@@ -298,7 +299,8 @@ class Batcher(Generic[Payload, Result]):
 
     async def _run_batch(self, batch: Sequence[_Item[Payload, Result]], priority: Priority) -> None:
         loop = asyncio.get_running_loop()
-        begun_s = loop.time()
+        # Not the loop's time: uvloop's counts whole milliseconds, and a batch on a GPU takes few of them.
+        begun_s = time.monotonic()
         try:
             results = await loop.run_in_executor(self._threads, self._run, [item.payload for item in batch])
             pairs = list(zip(batch, results, strict=True))
@@ -324,7 +326,7 @@ class Batcher(Generic[Payload, Result]):
                 priority,
                 waits_s=tuple(begun_s - item.submitted_s for item in batch),
                 durations_s=tuple(item.duration_s for item in batch),
-                worked_s=asyncio.get_running_loop().time() - begun_s,
+                worked_s=time.monotonic() - begun_s,
                 failed=failed,
             )
         )

@@ -82,6 +82,7 @@ def _run(
         ) as is_alive:
             url = base_url(http.host, http.port) + http.root_path
             view.ready(url, time.monotonic() - started_s)
+            _show_metrics(view)
             while not stop.wait(_WATCH_INTERVAL_S):
                 if not is_alive():
                     view.error("Ray died under the service.")
@@ -93,6 +94,13 @@ def _run(
         return 130
     view.note("Stopped.")
     return 0
+
+
+def _show_metrics(view: ProgressView) -> None:
+    from serve_app.cluster import metrics_urls
+
+    for url in metrics_urls():
+        view.note(f"Metrics: {url}")
 
 
 def _check_way_in(config: ServeDeploySchema) -> None:

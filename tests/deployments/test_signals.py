@@ -46,6 +46,30 @@ def test_buckets_ascend_from_above_nothing() -> None:
             assert list(series.buckets) == sorted(set(series.buckets))
 
 
+def test_the_page_explains_every_series_and_no_other() -> None:
+    page = PAGE.read_text()
+    rows = dict(re.findall(r"^\| `(ray_rayscribe_\w+)` (\|.*)$", page, re.MULTILINE))
+    for series in declared():
+        kind, labels, _ = rows.pop(exported(series)).strip("|").split("|", 2)
+        assert kind.strip() == type(series).__name__.lower()
+        assert tuple(re.findall(r"`(\w+)`", labels)) == series.labels
+    assert rows == {}
+
+
+def test_the_page_has_the_buckets() -> None:
+    of_series = {}
+    for names, bounds in re.findall(r"^\| (`[\w`, ]+`) \| ([\d., ]+) \|$", PAGE.read_text(), re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", names):
+            of_series[f"rayscribe_{name}"] = tuple(float(bound) for bound in bounds.split(","))
+    assert of_series == {series.name: series.buckets for series in declared() if isinstance(series, Histogram)}
+
+
+def test_queries_on_the_page_ask_for_what_there_is() -> None:
+    asked = set(re.findall(r"ray_rayscribe_\w+", PAGE.read_text()))
+    known = {exported(series) + end for series in declared() for end in ("", "_bucket", "_count", "_sum")}
+    assert asked <= known
+
+
 def test_an_error_of_ours_is_named_by_its_class_and_no_other() -> None:
     assert failure_label(RateLimitReached(5, 1.0)) == "rate_limit_reached"
     assert failure_label(RayscribeError("rs_a-key")) == "rayscribe_error"

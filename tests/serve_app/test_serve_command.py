@@ -73,6 +73,7 @@ def _nothing_is_left(temp_dir: Path, started: list[psutil.Process]) -> bool:
 def test_it_answers_and_a_signal_stops_everything(temp_dir: Path, port: int) -> None:
     process = _serve(temp_dir, port)
     _wait_for_line(process, "Ready after")
+    _wait_for_line(process, "Metrics: http://")
     assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).text == "hello"
     started = psutil.Process(process.pid).children(recursive=True)
     assert len(started) > 3
