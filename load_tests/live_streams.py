@@ -10,6 +10,7 @@ from serve_app.client import ListenError
 from serve_app.live_client import (
     PIECE_BYTES,
     PIECE_S,
+    ErrorEvent,
     LiveConnection,
     LiveRequest,
     LiveTranscript,
@@ -28,7 +29,7 @@ class Told:
 
 @dataclass(slots=True)
 class StreamLog:
-    """One stream by the clock of this process. ``failure`` is empty where it came to its end."""
+    """One stream by the clock of this process. ``failure`` is empty where it came to its end, and all was heard."""
 
     sent_at_s: list[float] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
@@ -68,6 +69,8 @@ async def play(server: str, pcm: bytes, request: LiveRequest, delay_s: float = 0
                 async for event in session.events():
                     if isinstance(event, LiveTranscript):
                         log.told.append(Told(clock.time(), event))
+                    elif isinstance(event, ErrorEvent):
+                        log.failure = event.message
             finally:
                 sender.cancel()
     except ListenError as error:

@@ -94,17 +94,18 @@ class SpeechEvent(_Message):
     timestamp: float
 
 
-class _Error(_Message):
+class ErrorEvent(_Message):
+    """An utterance is lost, and its final is empty. Any other error ends the events."""
+
     type: Literal["error"]
     message: str
     error_code: str
 
 
-LiveEvent = LiveTranscript | SpeechEvent
+LiveEvent = LiveTranscript | SpeechEvent | ErrorEvent
 
-_MESSAGE: TypeAdapter[LiveTranscript | SpeechEvent | _Error] = TypeAdapter(
-    Annotated[LiveTranscript | SpeechEvent | _Error, Field(discriminator="type")]
-)
+_MESSAGE: TypeAdapter[LiveEvent] = TypeAdapter(Annotated[LiveEvent, Field(discriminator="type")])
+_UTTERANCE_LOST = "UTTERANCE_LOST"
 
 
 class LiveConnection:
@@ -227,6 +228,6 @@ def _read(message: str | bytes) -> LiveEvent:
         event = _MESSAGE.validate_json(message)
     except ValidationError as error:
         raise ListenError("This is not a message of Rayscribe", "UNEXPECTED_ANSWER") from error
-    if isinstance(event, _Error):
+    if isinstance(event, ErrorEvent) and event.error_code != _UTTERANCE_LOST:
         raise ListenError(event.message, event.error_code)
     return event

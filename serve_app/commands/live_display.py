@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from deployments.text_joining import joined_words
-from serve_app.live_client import LiveEvent, LiveTranscript
+from serve_app.live_client import ErrorEvent, LiveEvent, LiveTranscript
 
 
 class Display(Protocol):
@@ -42,7 +42,7 @@ class JsonLines:
 
 
 class FinalLines:
-    """Start, end and text of what is final, with tabs between them."""
+    """Start, end and text of what is final, with tabs between them; on stderr, that an utterance was lost."""
 
     def entered(self) -> AbstractContextManager[object]:
         """See Display."""
@@ -50,6 +50,8 @@ class FinalLines:
 
     def show(self, event: LiveEvent) -> None:
         """See Display."""
+        if isinstance(event, ErrorEvent):
+            sys.stderr.write(event.message + "\n")
         if isinstance(event, LiveTranscript) and event.is_final:
             for line in lines_of(event):
                 _write(line)
@@ -69,6 +71,8 @@ class TerminalLines:
 
     def show(self, event: LiveEvent) -> None:
         """See Display."""
+        if isinstance(event, ErrorEvent):
+            self._console.print(Text(event.message, style="red"), soft_wrap=True)
         if not isinstance(event, LiveTranscript):
             return
         if event.is_final:

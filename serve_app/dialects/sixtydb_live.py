@@ -87,6 +87,9 @@ class SixtydbConversation:
             case Partial():
                 await self._connection.send(answers.partial(event, self._options.language))
             case Final():
+                if event.failure is not None:
+                    # Its final has no text; the next utterance may have one.
+                    await self._connection.send(answers.error_message(event.failure))
                 await self._connection.send(answers.final(event, diarize=self._options.diarize))
                 if event.text and not event.is_provisional and not self._is_continuous:
                     await self._end()

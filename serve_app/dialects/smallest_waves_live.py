@@ -24,7 +24,7 @@ from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects import smallest_selfhost, smallest_waves
 from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.smallest_waves_errors import error_body, request_in_hand
-from serve_app.dialects.smallest_waves_live_messages import WavesMessages, error_message
+from serve_app.dialects.smallest_waves_live_messages import WavesMessages, error_message, lost_message
 from serve_app.dialects.smallest_waves_live_query import PathDefaults, read_query
 from serve_app.dialects.socket_frames import Message
 from serve_app.dialects.sockets import Connection, Conversation, SocketDialect, converse
@@ -101,6 +101,8 @@ class WavesConversation:
                 await self._connection.send(self._messages.of_partial(event))
             case Final():
                 await self._let_go()
+                if event.failure is not None:
+                    await self._connection.send(lost_message(event.failure))
                 self._held = self._messages.of_final(event)
                 if not self._closing:
                     await self._let_go()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployments.contracts import RecognizedSpan, Segment, TimeSpan, Word
+from deployments.errors import ServiceUnavailable
 from deployments.text_joining import joined_sentences
 from serve_app.assembly import segments_of
 from serve_app.dialects.smallest_waves_errors import error_body
@@ -97,6 +98,11 @@ def error_message(error: Exception) -> Message:
     message = {"type": "error", "status": "error", "message": body["message"], "error_code": body["error_code"]}
     # The session has the id of the request.
     return message if "request_id" not in body else {**message, "session_id": body["request_id"]}
+
+
+def lost_message(error: ServiceUnavailable) -> Message:
+    """An utterance could not be recognised: its final is empty, and the session goes on, which its code tells."""
+    return {**error_message(error), "error_code": "UTTERANCE_LOST"}
 
 
 def _sentences(words: Sequence[Word]) -> tuple[Segment, ...]:

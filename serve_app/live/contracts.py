@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from deployments.contracts import RefinementContext, SpeakerCount, TranscriptionWarning, VocabularyTerm, Word
+from deployments.errors import ServiceUnavailable
 from serve_app.access.visit import Visit
 
 
@@ -118,6 +119,8 @@ class Final:
 
     With a context a final with words comes twice: as it was recognised, ``is_provisional``, and soon after as a
     language model has ``polished`` it, or, where that could not be done, as it was. Others may come in between.
+
+    With a ``failure`` it has no words because it could not be recognised: that costs nothing, and the session goes on.
     """
 
     utterance: int
@@ -132,6 +135,7 @@ class Final:
     is_provisional: bool = False
     polished: bool = False
     warnings: tuple[TranscriptionWarning, ...] = ()
+    failure: ServiceUnavailable | None = None
 
     @property
     def confidence(self) -> float:
@@ -180,7 +184,7 @@ class LiveSession(Protocol):
         """Everything the session says, in order, until SessionEnded.
 
         Raises:
-            RayscribeError: why the session cannot go on.
+            RayscribeError: why the session cannot go on. One utterance that is lost is no reason; several are.
         """
         ...
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
 from deployments.contracts import SAMPLE_RATE_HZ, SpeakerCount, Word
-from deployments.errors import IllegalMove, StageLost
+from deployments.errors import IllegalMove, ServiceUnavailable, StageLost
 from deployments.offload import EngineThreads
 from deployments.signals import SILENT
 from deployments.text_joining import joined_words
@@ -39,6 +40,10 @@ Result = TypeVar("Result")
 # Decoding and voice activity of so much audio take under a millisecond; for more, a thread is worth its own cost.
 _INLINE_S = 0.13
 _UNHEARD = LiveSignals(SILENT)
+# One may be lost with a worker. So many in a row are an outage, and the client may find a way around it elsewhere.
+_LOST_IN_A_ROW = 3
+
+_log = logging.getLogger("ray.serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,7 @@ class Listener:
         self._endings: asyncio.Queue[_Ending | None] = asyncio.Queue()
         self._polishes: asyncio.Queue[asyncio.Task[Final] | None] = asyncio.Queue()
         self._unsaid_finals = 0
+        self._lost_in_a_row = 0
         self._split_utterance: int | None = None
         self._speech_end = 0
         self._speakers = None if settings.speakers is None else SpeakerRegister(settings.speakers)
@@ -191,22 +197,35 @@ class Listener:
         self._endings.put_nowait(None)
 
     async def answer(self) -> None:
-        """Say the finals, until the last after finish().
+        """Say the finals, until the last after finish(). One whose recognition failed says so.
 
         Raises:
-            ServiceUnavailable: an utterance could not be recognised.
+            ServiceUnavailable: several utterances, one behind the other, could not be recognised.
         """
         polished = self._spawn(self._say_polished())
         while (ending := await self._endings.get()) is not None:
-            heard = Heard() if ending.heard is None else await _result(ending.heard)
+            final = await self._heard(ending)
             self._unsaid_finals -= 1
             self._backlog.answered(ending.duration_s)
-            final = self._final(ending, heard)
             self._say_final(final)
             if final.words and ending.speech_came_s is not None:
                 self._signals.answered(asyncio.get_running_loop().time() - ending.speech_came_s)
         self._polishes.put_nowait(None)
         await polished
+
+    async def _heard(self, ending: _Ending) -> Final:
+        if ending.heard is None:
+            return self._final(ending, Heard())
+        try:
+            final = self._final(ending, await _result(ending.heard))
+        except ServiceUnavailable as error:
+            self._lost_in_a_row += 1
+            if self._lost_in_a_row == _LOST_IN_A_ROW:
+                raise
+            _log.warning("a live utterance of %.1f s is lost: %s", ending.duration_s, error)
+            return replace(self._final(ending, Heard()), failure=error)
+        self._lost_in_a_row = 0
+        return final
 
     def _say_final(self, final: Final) -> None:
         if self._polish is None or not final.words:

@@ -44,7 +44,10 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class SessionUsage:
-    """What a session has taken and given. ``answered_s``: the audio up to the last words that its client got."""
+    """What a session has taken and given.
+
+    ``answered_s``: the audio up to the last words that its client got, without what could not be recognised.
+    """
 
     audio_s: float
     answered_s: float
@@ -104,6 +107,8 @@ class EngineSession:
         self._last_call_s = 0.0
         self._told = asyncio.Event()
         self._has_words = False
+        self._lost_s = 0.0
+        self._told_lost_s = 0.0
         self._answered_s = 0.0
         self.has_settled = False
         """Whether it ended as it should, and settle() was called."""
@@ -156,8 +161,10 @@ class EngineSession:
         """See LiveSession."""
         try:
             async for event in self._outbox.read():
-                if isinstance(event, Final) and event.words:
-                    self._answered_s = event.end_s
+                if isinstance(event, Final):
+                    self._told_lost_s += _lost_s(event)
+                    if event.words:
+                        self._answered_s = event.end_s - self._told_lost_s
                 yield event
         finally:
             self._told.set()
@@ -203,7 +210,7 @@ class EngineSession:
         await self._listener.answer()
         self._check()
         audio_s = self._listener.audio_s
-        ended = SessionEnded(audio_s, audio_s if self._has_words else 0.0)
+        ended = SessionEnded(audio_s, audio_s - self._lost_s if self._has_words else 0.0)
         await self._settle(ended)
         self.has_settled = True
         self._outbox.say(ended)
@@ -248,7 +255,9 @@ class EngineSession:
             task.cancel()
 
     def _say(self, event: LiveEvent) -> None:
-        self._has_words = self._has_words or (isinstance(event, Final) and bool(event.words))
+        if isinstance(event, Final):
+            self._has_words = self._has_words or bool(event.words)
+            self._lost_s += _lost_s(event)
         self._outbox.say(event)
 
     def _spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
@@ -263,6 +272,10 @@ class EngineSession:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception) and not isinstance(error, ServiceUnavailable):
             self._fail(error)
+
+
+def _lost_s(final: Final) -> float:
+    return final.end_s - final.start_s if final.failure is not None else 0.0
 
 
 def _now_s() -> float:

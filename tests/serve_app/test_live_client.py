@@ -7,7 +7,16 @@ import socket
 import pytest
 
 from serve_app.client import ListenError
-from serve_app.live_client import PIECE_BYTES, LiveEvent, LiveRequest, LiveTranscript, Pace, SpeechEvent, live_session
+from serve_app.live_client import (
+    PIECE_BYTES,
+    ErrorEvent,
+    LiveEvent,
+    LiveRequest,
+    LiveTranscript,
+    Pace,
+    SpeechEvent,
+    live_session,
+)
 from tests.fakes.live_server import LiveServer, error, transcript
 from tests.fakes.virtual_time import run_virtually
 
@@ -98,6 +107,14 @@ async def test_an_error_message_ends_the_events(live_server: LiveServer) -> None
             await anext(events)
     assert isinstance(one, LiveTranscript)
     assert one.transcript == "One"
+
+
+async def test_a_lost_utterance_is_an_event(live_server: LiveServer) -> None:
+    lost = error("A worker stopped", "UTTERANCE_LOST")
+    live_server.script = {PIECE_BYTES: [lost, transcript("", 0.0, 0.1)]}
+    told, empty, *_ = await _talk(live_server.url)
+    assert isinstance(told, ErrorEvent)
+    assert (told.message, isinstance(empty, LiveTranscript)) == ("A worker stopped", True)
 
 
 @pytest.mark.parametrize("close_code", [1000, 1011])

@@ -12,6 +12,7 @@ from deployments.errors import (
     IllegalMove,
     InvalidRequest,
     MessageTooLarge,
+    ServiceUnavailable,
     SessionIdle,
     SessionLimit,
 )
@@ -96,6 +97,11 @@ def completed(
         usage={"type": "duration", "seconds": round(duration_s, 3)},
         **(_logprobs(pieces) if logprobs else {}),
     )
+
+
+def failed(item_id: str, error: ServiceUnavailable) -> Message:
+    """There is no whole transcript."""
+    return _event(f"{_TEXT}.failed", item_id=item_id, content_index=0, error=error_body(error)[1]["error"])
 
 
 def error_event(error: Exception, client_event_id: str | None = None) -> Message:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from deployments.errors import ServiceUnavailable
 from serve_app.dialects.openai import realtime_events as events
 from serve_app.dialects.openai.realtime_text import GrowingText
 from serve_app.dialects.socket_frames import Message
@@ -28,6 +29,7 @@ class _Item:
     text: GrowingText = field(default_factory=GrowingText)
     languages: dict[str, None] = field(default_factory=dict)
     duration_s: float = 0.0
+    failure: ServiceUnavailable | None = None
 
 
 class Items:
@@ -82,7 +84,10 @@ class Items:
         return [*told, *events.delta(item.id, pieces, logprobs=self.logprobs)]
 
     def final(self, event: Final) -> list[Message]:
-        """The text of an utterance, which completes its item, unless only the client may."""
+        """The text of an utterance, which completes its item, unless only the client may.
+
+        An item one of whose utterances was lost fails, for its text would not tell.
+        """
         answered = self._commits.popleft() if event.from_finalize and self._commits else None
         item, told = (answered, []) if answered in self._open else self._item_of(event)
         if item is None:
@@ -92,7 +97,9 @@ class Items:
             told += self._ended(item, event.end_s)
         pieces = item.text.complete(event.text, event.words)
         told += events.delta(item.id, pieces, logprobs=self.logprobs)
-        item.duration_s += event.end_s - event.start_s
+        if event.failure is None:
+            item.duration_s += event.end_s - event.start_s
+        item.failure = item.failure or event.failure
         if event.language is not None and event.text:
             item.languages[event.language] = None
         self._of_utterance.pop(event.utterance, None)
@@ -105,7 +112,8 @@ class Items:
         told: list[Message] = []
         item = self._next_of_turn(event, told) if self._detects_turns else self._next_of_client(event)
         if item is None:
-            if not event.text or event.end_s <= self._cleared_s:
+            is_nothing = not event.text and not (isinstance(event, Final) and event.failure)
+            if is_nothing or event.end_s <= self._cleared_s:
                 return None, told
             # One utterance became two where it was too long: the second has no start of speech of its own.
             item = self._new()
@@ -148,6 +156,8 @@ class Items:
 
     def _completed(self, item: _Item) -> list[Message]:
         self._forget([item])
+        if item.failure is not None:
+            return [events.failed(item.id, item.failure)]
         return [
             events.completed(item.id, item.text.pieces, list(item.languages), item.duration_s, logprobs=self.logprobs)
         ]

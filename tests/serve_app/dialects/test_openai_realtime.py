@@ -164,6 +164,52 @@ async def test_noise_is_an_item_without_text(edge: Edge, socket: AsgiSocket) -> 
     assert (messages[-1]["transcript"], messages[-1]["languages"]) == ("", [])
 
 
+async def test_a_lost_utterance_fails_its_item_and_the_session_goes_on(edge: Edge, socket: AsgiSocket) -> None:
+    lost = Final(0, "", (), 0.0, 0.9, None, failure=StageLost("A worker stopped"))
+    said = Final(1, "Yes.", (Word("Yes.", 2.1, 2.4, 0.7),), 2.1, 2.4, "en")
+    edge.live.script = LiveScript({1: [*UTTERANCE[:-1], lost], 2: [SpeechStarted(2.1), SpeechEnded(2.4), said]})
+    socket.say(APPEND)
+    socket.say(APPEND)
+    await socket.read()
+    messages = await read(socket, 6)
+    assert kinds(messages) == [*SPOKEN[:5], f"{TEXT}.failed"]
+    assert anonymous(messages[-1]) == {
+        "type": f"{TEXT}.failed",
+        "item_id": messages[0]["item_id"],
+        "content_index": 0,
+        "error": {
+            "type": "server_error",
+            "code": "service_unavailable",
+            "message": "A worker stopped",
+            "param": None,
+        },
+    }
+    assert (await socket.read_until(f"{TEXT}.completed"))["transcript"] == "Yes."
+
+
+async def test_a_lost_utterance_without_a_start_of_its_own_is_an_item_that_fails(
+    edge: Edge, socket: AsgiSocket
+) -> None:
+    first = Final(0, "Hello there.", WORDS, 0.1, 0.9, "en")
+    lost = Final(1, "", (), 0.9, 1.4, None, failure=StageLost("A worker stopped"))
+    edge.live.script = LiveScript({1: [SpeechStarted(0.1), first, lost]})
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    messages = await read(socket, 5)
+    assert kinds(messages) == [SPOKEN[0], *SPOKEN[2:5], f"{TEXT}.failed"]
+
+
+async def test_an_item_fails_with_any_of_its_utterances(edge: Edge, socket: AsgiSocket) -> None:
+    lost = Final(0, "", (), 0.0, 0.9, None, failure=StageLost("A worker stopped"))
+    asked = Final(1, "Yes.", (Word("Yes.", 1.1, 1.4, 0.7),), 1.1, 1.4, "en", from_finalize=True)
+    edge.live.script = LiveScript({1: [lost]}, [[asked]])
+    for message in (update(turn_detection=None), APPEND, COMMIT):
+        socket.say(message)
+    delta = await socket.read_until(f"{TEXT}.delta")
+    failed = await socket.read_until(f"{TEXT}.failed")
+    assert (delta["delta"], failed["item_id"]) == ("Yes.", delta["item_id"])
+
+
 async def test_an_utterance_that_is_cut_for_its_length_becomes_two_items(edge: Edge, socket: AsgiSocket) -> None:
     first = Final(0, "Hello there.", WORDS, 0.1, 0.9, "en")
     words = (Word("Yes.", 1.1, 1.4, 0.7),)

@@ -421,6 +421,21 @@ async def test_every_bad_end_is_told_before_the_close(
     assert "secret" not in json.dumps(last)
 
 
+async def test_a_lost_utterance_is_an_error_and_an_empty_final_and_the_session_goes_on(
+    edge: Edge, socket: AsgiSocket
+) -> None:
+    lost = Final(0, "", (), 0.0, 0.9, None, failure=StageLost("a replica is gone"))
+    edge.live.script = LiveScript({1: [lost, *UTTERANCE[-1:]]})
+    socket.say(START)
+    socket.say(AUDIO)
+    error = await socket.read_until("error")
+    assert error["error_code"] == "STT_UPSTREAM_UNAVAILABLE"
+    empty, final = await socket.read(), await socket.read()
+    assert (empty["processing_mode"], empty["text"]) == ("speech_end_no_result", "")
+    assert final["text"] == "Hello there."
+    assert socket.close_code is None
+
+
 async def test_a_full_service(edge: Edge, socket: AsgiSocket) -> None:
     edge.live.error = Overloaded("This process holds as many sessions as it may", 5)
     socket.say(START)

@@ -415,6 +415,27 @@ async def test_a_session_that_fails_says_why(
     assert not any(answer.get("is_last") for answer in answers)
 
 
+@pytest.mark.parametrize("is_last", [False, True])
+async def test_a_lost_utterance_is_an_error_and_an_empty_final_and_the_session_goes_on(
+    edge: Edge, is_last: bool
+) -> None:
+    lost = Final(0, "", (), 0.0, 0.9, None, from_finalize=not is_last, failure=StageLost("A stage was lost"))
+    edge.live.script = LiveScript(on_finalize=[[lost]], after_messages={}, on_close=[lost] if is_last else [])
+    async with asgi_socket(edge.app, url_of()) as socket:
+        socket.say(b"audio")
+        socket.say({"type": "close_stream" if is_last else "finalize"})
+        error, final = await socket.read(), await socket.read()
+        assert (error["type"], error["error_code"]) == ("error", "UTTERANCE_LOST")
+        assert (error["message"], bool(error["session_id"])) == ("A stage was lost", True)
+        assert (final["transcript"], final["is_final"], final["is_last"]) == ("", True, is_last)
+        assert final.get("from_finalize", False) is not is_last
+        if not is_last:
+            socket.say({"type": "close_stream"})
+            assert (await socket.read())["is_last"]
+        await socket.task
+    assert socket.close_code == 1000
+
+
 async def test_a_message_that_is_too_large(edge: Edge) -> None:
     async with asgi_socket(edge.app, url_of()) as socket:
         socket.say(bytes(2**20 + 1))

@@ -328,12 +328,58 @@ def test_a_trial_that_failed_is_made_again() -> None:
     assert len(bench.hearing.finals) == 2
 
 
-def test_a_final_that_cannot_be_had_ends_the_session_with_its_error() -> None:
+class Forgetful(ScriptedHearing):
+    """Loses the finals of speech that begins at these seconds of the stream."""
+
+    def __init__(self, *lost_s: float) -> None:
+        super().__init__()
+        self.lost_s = lost_s
+
+    async def __call__(self, excerpt: Any, *, is_partial: bool) -> Any:
+        heard = await super().__call__(excerpt, is_partial=is_partial)
+        if not is_partial and any(0 <= lost_s - excerpt.start_s < 1 for lost_s in self.lost_s):
+            raise StageLost("gone")
+        return heard
+
+
+def test_an_utterance_that_cannot_be_had_is_lost_and_costs_nothing_and_the_session_goes_on() -> None:
     async def talk(bench: LiveBench) -> None:
-        await bench.play(speech(0.4) + silence(0.6))
+        await bench.play((speech(1) + silence(1)) * 3)
+        _, second, third = bench.said(Final)
+        # Who leaves now has got words up to the third, and one utterance less.
+        assert bench.session.usage.answered_s == pytest.approx(third.end_s - (second.end_s - second.start_s))
+        await close(bench)
+
+    bench = held(LiveBench(hearing=Forgetful(2.0)), talk)
+    first, second, third = bench.said(Final)
+    assert [final.text for final in (first, second, third)] == ["word0 word1", "", "word8 word9"]
+    assert [final.failure is None for final in (first, second, third)] == [True, False, True]
+    assert 1.0 <= second.start_s <= 2.0
+    assert 3.0 <= second.end_s <= 3.6
+    assert bench.error is None
+    assert bench.settled == [SessionEnded(6.0, 6.0 - (second.end_s - second.start_s))]
+
+
+def test_a_finalize_is_answered_even_if_the_utterance_is_lost() -> None:
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(1))
+        await bench.session.finalize()
+        await close(bench)
+
+    bench = held(LiveBench(hearing=Forgetful(0.0)), talk)
+    (final,) = bench.said(Final)
+    assert (final.from_finalize, isinstance(final.failure, StageLost)) == (True, True)
+    assert bench.settled == [SessionEnded(1.0, 0.0)]
+
+
+def test_three_lost_utterances_in_a_row_end_the_session() -> None:
+    async def talk(bench: LiveBench) -> None:
+        with pytest.raises(StageLost):
+            await bench.play((speech(1) + silence(1)) * 8)
         await bench.ended()
 
-    bench = held(LiveBench(hearing=ScriptedHearing(errors=[StageLost("gone"), StageLost("again")])), talk)
+    bench = held(LiveBench(hearing=Forgetful(0.0, 2.0, 6.0, 8.0, 10.0)), talk)
+    assert [final.failure is None for final in bench.said(Final)] == [False, False, True, False, False]
     assert isinstance(bench.error, StageLost)
     assert not bench.settled
 
