@@ -85,8 +85,8 @@ def halving(run: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
         if len(items) == 1:
             raise
     # Outside the handler: the traceback, and with it the tensors of the failed batch, is gone.
-    gc.collect()
     if torch.cuda.is_available():
+        gc.collect()
         torch.cuda.empty_cache()
     middle = len(items) // 2
     return [*halving(run, items[:middle]), *halving(run, items[middle:])]
