@@ -13,6 +13,7 @@ from typing import Annotated
 
 import httpx
 import numpy as np
+import numpy.typing as npt
 import psutil
 import typer
 
@@ -39,7 +40,6 @@ from serve_app.planning.simulation import Cluster, simulate
 _MIX = LengthMix.of([(6, 60), (20, 40)])
 _BURST = 40
 _SAMPLE_S = 0.25
-_WARM_UP_SHARE = 0.1
 _PERCENTS = (50, 95)
 
 CostsOption = Annotated[
@@ -133,10 +133,12 @@ def _compare(
     cores = len(psutil.Process().cpu_affinity())
     cluster = Cluster(cpus=max(cores - costs.idle_cpu_cores, 0.1), competing=others.threads)
     foretold = simulate(costs, cluster, requests)
-    kept = latencies_s[int(len(requests) * _WARM_UP_SHARE) :]
+    first = len(requests) - len(foretold.latencies_s)
+    kept = latencies_s[first:]
     audio_s = sum(request.duration_s for request in requests)
+    arrivals_s = np.array([request.arrival_s for request in requests[first:]])
     # Until the last answer, which the last to arrive need not get.
-    ends_s = requests[-1].arrival_s + foretold.percentile_s(100 if not requests[-1].arrival_s else 50)
+    ends_s = float((arrivals_s + foretold.latencies_s).max())
     return Compared(
         name=name,
         competing=others.threads,
@@ -154,7 +156,7 @@ def _cut(speech: Samples, number: int, duration_s: float) -> Samples:
     return np.take(speech, range(first, first + int(duration_s * SAMPLE_RATE_HZ)), mode="wrap")
 
 
-def _send(service: Service, files: Sequence[bytes], requests: Sequence[Request]) -> np.ndarray:
+def _send(service: Service, files: Sequence[bytes], requests: Sequence[Request]) -> npt.NDArray[np.float64]:
     """Latencies, each from when the request was to be sent; infinite for one that failed."""
     begun_s = time.perf_counter()
 

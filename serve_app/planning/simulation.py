@@ -135,8 +135,12 @@ class _Simulation:
             self._run_until(request.arrival_s)
             if self._inside < self._most:
                 self._admit(request, latencies_s, number)
-        self._note_use()
+        if self.now_s:
+            self._note_use()
         self._run_until(math.inf)
+        if not self.busy_units:
+            # All came at the first moment.
+            self._note_use()
         return latencies_s
 
     def _run_until(self, moment_s: float) -> None:
@@ -224,10 +228,11 @@ class _Simulation:
 
     def _note_use(self) -> None:
         """Before the last requests find the cluster ever emptier."""
-        self.busy_units = {device: units.busy_unit_s / self.now_s for device, units in self._devices.items()}
+        passed_s = max(self.now_s, 1e-9)
+        self.busy_units = {device: units.busy_unit_s / passed_s for device, units in self._devices.items()}
         for stage, cost in self._costs.items():
             worker_s = self._record(cost).worker_s if stage is not Stage.RAY else 0.0
-            self._busy_workers[stage] = worker_s / self.now_s
+            self._busy_workers[stage] = worker_s / passed_s
 
     def _record(self, cost: StageCost) -> StationRecord:
         return self._recognition.record if cost.batches else self._stations[cost.stage].record

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 MIX = LengthMix.of([(10, 60), (60, 40)])
 WORKLOAD = Workload(MIX, 1.0, 15.0, diarized_share=0.2)
-_COUNT = 15_000
+_COUNT = 12_000
 
 
 def _markov(seed: int = 1, *, constant: bool = False, count: int = _COUNT) -> list[Request]:
@@ -143,6 +143,14 @@ def test_a_slice_is_as_busy_and_waits_no_less(part: float) -> None:
     assert sliced.stages[Stage.INGRESS].utilisation == pytest.approx(whole.stages[Stage.INGRESS].utilisation, rel=0.1)
     assert sliced.percentile_s(95) >= 0.97 * whole.percentile_s(95)
     assert sliced.percentile_s(50) >= 0.97 * whole.percentile_s(50)
+
+
+def test_all_at_the_first_moment() -> None:
+    at_once = [Request(0.0, 0, 10.0, (10.0,), is_diarized=False) for _ in range(20)]
+    found = simulate(COSTS, Cluster(cpus=2), at_once)
+    assert 0.7 < found.cpu_utilisation <= 1.0
+    # Batches of eight take 0.19 s of each request at most, and 0.16 s at least; both processors are not busy throughout.
+    assert 20 * 0.16 / 2 < found.percentile_s(100) < 1.3 * 20 * 0.19 / 2
 
 
 def test_no_requests_are_no_simulation() -> None:
