@@ -31,3 +31,12 @@ async def test_detailed_health_names_the_stages(edge: Edge) -> None:
     body = (await edge.client.get("/health?detailed=true")).json()
     assert body["components"] == {"Ingress": "healthy", "Recognizer": "healthy"}
     assert body["version"]
+
+
+async def test_detailed_health_tells_which_stage_is_not_ready(edge: Edge) -> None:
+    edge.health.running["Diarizer"] = 0
+    response = await edge.client.get("/health?detailed=true")
+    body = response.json()
+    assert (response.status_code, body["status"]) == (503, "unhealthy")
+    assert body["reason"] == "No workers available for: Diarizer"
+    assert body["components"] == {"Ingress": "healthy", "Recognizer": "healthy", "Diarizer": "unhealthy"}
