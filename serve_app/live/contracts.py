@@ -63,6 +63,7 @@ class LiveOptions:
         vocabulary: names and terms to listen for.
         numerals: finals have numbers in digits; see RefinementTask.
         context: what the client tells; with it finals come twice, see Final.
+        prompt: what is talked about, for a recogniser that can be biased.
         model: names a recogniser; None, or a name that is not known: the first that there is.
     """
 
@@ -82,6 +83,7 @@ class LiveOptions:
     vocabulary: tuple[VocabularyTerm, ...] = ()
     context: RefinementContext | None = None
     numerals: bool = False
+    prompt: str = ""
     model: str | None = None
 
 

@@ -119,7 +119,7 @@ class EngineLiveService:
                     numerals=options.numerals,
                     timeout_s=live.utterance_timeout_s,
                     voices=options.diarize,
-                    hints=recogniser_hints(options.vocabulary, "", settings),
+                    hints=recogniser_hints(options.vocabulary, options.prompt, settings),
                     context=options.context if settings.refinement.llm is None else None,
                 ),
             ),

@@ -164,7 +164,8 @@ class EngineSession:
                 if isinstance(event, Final):
                     self._told_lost_s += _lost_s(event)
                     if event.words:
-                        self._answered_s = event.end_s - self._told_lost_s
+                        # Polished, an utterance comes a second time, maybe behind the next one.
+                        self._answered_s = max(self._answered_s, event.end_s - self._told_lost_s)
                 yield event
         finally:
             self._told.set()

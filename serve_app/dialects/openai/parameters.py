@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from deployments.contracts import RefinementContext, TranscriptionRequest, VocabularyTerm
-from deployments.errors import FeatureNotInPlan, InvalidParameter, MissingParameter, UnsupportedParameter
+from deployments.contracts import TranscriptionRequest, VocabularyTerm
+from deployments.errors import InvalidParameter, MissingParameter, UnsupportedParameter
 from deployments.speech_gate.regions import RegionSettings
-from serve_app.access.plans import Feature, Plan
+from serve_app.access.plans import Plan
+from serve_app.dialects.openai.prompts import context_of
 from serve_app.settings import Settings
 from serve_app.uploads import UploadedForm
 
@@ -117,6 +118,7 @@ class TranscriptionOptions(BaseModel):
             UnsupportedParameter: nothing here can use the prompt.
             FeatureNotInPlan: others may give one.
         """
+        prompt = self.prompt.strip()
         return TranscriptionRequest(
             request_id=request_id,
             language=self.language,
@@ -124,24 +126,10 @@ class TranscriptionOptions(BaseModel):
             diarize=self.diarize,
             vocabulary=tuple(VocabularyTerm(keyword) for keyword in self.keywords),
             max_duration_s=max_duration_s,
-            context=self._context(plan, settings),
-            prompt=self.prompt.strip(),
+            context=context_of(prompt, "prompt", plan, settings),
+            prompt=prompt,
             model=self.model,
         )
-
-    def _context(self, plan: Plan, settings: Settings) -> RefinementContext | None:
-        """The prompt for the language model, where there is one, and the plan includes it."""
-        text = self.prompt.strip()
-        if not text:
-            return None
-        if settings.refinement.llm is not None and Feature.REFINEMENT in plan.features:
-            return RefinementContext(text=text)
-        if settings.recognition.capabilities().biasing:
-            return None
-        if settings.refinement.llm is not None:
-            raise FeatureNotInPlan(Feature.REFINEMENT.value, "prompt")
-        reason = f"the recogniser of the {settings.profile} profile takes none; keywords are for names and terms"
-        raise UnsupportedParameter("prompt", reason)
 
 
 def options_of(form: UploadedForm) -> TranscriptionOptions:

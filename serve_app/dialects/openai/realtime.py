@@ -17,7 +17,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, WebSocket
 from pydantic_core import from_json
 
-from deployments.errors import InvalidParameter, InvalidRequest, MissingParameter, UnsupportedParameter
+from deployments.errors import (
+    FeatureNotInPlan,
+    InvalidParameter,
+    InvalidRequest,
+    MissingParameter,
+    UnsupportedParameter,
+)
 from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.errors import named
 from serve_app.dialects.openai import client_secrets, routes
@@ -96,7 +102,7 @@ class RealtimeConversation:
             event_id = event["event_id"] if isinstance(event.get("event_id"), str) else None
             await self._obey(event)
         except Exception as error:
-            if not isinstance(named(error), InvalidRequest):
+            if not isinstance(named(error), InvalidRequest | FeatureNotInPlan):
                 raise
             await self._say([events.error_event(named(error), event_id)])
 

@@ -3,6 +3,9 @@
 With turn detection, speech makes an item, its end commits it, and the text of that utterance completes it. A commit of
 the client ends the running item early. Without turn detection only the client commits, and an item is all that was said
 up to then. Text comes later than the audio that it is of: items wait for it, and it comes in the order of the audio.
+
+Where a language model polishes the text, the deltas have it as it was recognised and the transcript as it was polished:
+an item waits for that as well, while the next ones go on.
 """
 
 from __future__ import annotations
@@ -30,6 +33,19 @@ class _Item:
     languages: dict[str, None] = field(default_factory=dict)
     duration_s: float = 0.0
     failure: ServiceUnavailable | None = None
+    is_answered: bool = False
+    unpolished: int = 0
+    polished: GrowingText = field(default_factory=GrowingText)
+
+    @property
+    def transcript(self) -> GrowingText:
+        """As it was polished, if it was."""
+        return self.polished if self.polished.pieces else self.text
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no more text is to come."""
+        return self.is_answered and not self.unpolished
 
 
 class Items:
@@ -48,6 +64,8 @@ class Items:
         self._open: list[_Item] = []
         self._commits: deque[_Item] = deque()
         self._of_utterance: dict[int, _Item] = {}
+        # By utterance; None: of what was cleared.
+        self._unpolished: dict[int, _Item | None] = {}
         self._last_committed: str | None = None
         self._cleared_s = 0.0
 
@@ -88,8 +106,12 @@ class Items:
 
         An item one of whose utterances was lost fails, for its text would not tell.
         """
+        if event.utterance in self._unpolished:
+            return self._polished(self._unpolished.pop(event.utterance), event)
         answered = self._commits.popleft() if event.from_finalize and self._commits else None
         item, told = (answered, []) if answered in self._open else self._item_of(event)
+        if event.is_provisional:
+            self._unpolished[event.utterance] = item
         if item is None:
             return told
         completes = self._detects_turns or answered is not None
@@ -103,7 +125,16 @@ class Items:
         if event.language is not None and event.text:
             item.languages[event.language] = None
         self._of_utterance.pop(event.utterance, None)
-        return [*told, *(self._completed(item) if completes else ())]
+        item.is_answered = completes
+        item.unpolished += event.is_provisional
+        return [*told, *(self._completed(item) if item.is_complete else ())]
+
+    def _polished(self, item: _Item | None, event: Final) -> list[Message]:
+        if item is None:
+            return []
+        item.unpolished -= 1
+        item.polished.complete(event.text, event.words)
+        return self._completed(item) if item.is_complete and item in self._open else []
 
     def _item_of(self, event: Partial | Final) -> tuple[_Item | None, list[Message]]:
         """The item of a text, and what is to be said before it. There is none for what was cleared, or for nothing."""
@@ -124,7 +155,7 @@ class Items:
     def _next_of_turn(self, event: Partial | Final, told: list[Message]) -> _Item | None:
         """The first item without a text whose speech did not end before this one; those before it get none."""
         taken = set(map(id, self._of_utterance.values()))
-        for item in [item for item in self._open if id(item) not in taken]:
+        for item in [item for item in self._open if id(item) not in taken and not item.is_answered]:
             if item.end_s is None or item.end_s > event.start_s:
                 return item
             if item.is_committed:
@@ -132,7 +163,8 @@ class Items:
         return None
 
     def _next_of_client(self, event: Partial | Final) -> _Item | None:
-        return next((item for item in self._open if item.end_s is None or item.end_s >= event.end_s), None)
+        waiting = (item for item in self._open if not item.is_answered)
+        return next((item for item in waiting if item.end_s is None or item.end_s >= event.end_s), None)
 
     def _running(self) -> _Item | None:
         return next((item for item in reversed(self._open) if not item.is_committed), None)
@@ -159,7 +191,9 @@ class Items:
         if item.failure is not None:
             return [events.failed(item.id, item.failure)]
         return [
-            events.completed(item.id, item.text.pieces, list(item.languages), item.duration_s, logprobs=self.logprobs)
+            events.completed(
+                item.id, item.transcript.pieces, list(item.languages), item.duration_s, logprobs=self.logprobs
+            )
         ]
 
     def _forget(self, items: Iterable[_Item]) -> None:

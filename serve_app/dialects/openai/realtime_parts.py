@@ -60,7 +60,10 @@ class Transcription(Part):
         None, description="ISO 639-1 codes among which the language is found out.", examples=[["en"]]
     )
     prompt: str | None = Field(
-        None, description="Must be empty: the recogniser takes none; `keywords` are for names and terms.", examples=[""]
+        None,
+        description="What is talked about, for a recogniser that can be biased, and for a language model that polishes "
+        "the text. Must be empty where the service has neither; `keywords` are for names and terms.",
+        examples=[""],
     )
     keywords: tuple[str, ...] | None = Field(
         None, description="Names and terms: words that sound like one of them become it.", examples=[["Kubernetes"]]

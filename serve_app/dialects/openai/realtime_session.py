@@ -24,6 +24,7 @@ from deployments.errors import FeatureNotInPlan, InvalidParameter, MissingParame
 from serve_app.access.plans import Plan
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.errors import invalid
+from serve_app.dialects.openai.prompts import context_of
 from serve_app.dialects.openai.realtime_parts import (
     BETA_FORMATS,
     G711_HZ,
@@ -109,14 +110,17 @@ class RealtimeSession(Part):
         """What a live session is asked.
 
         Raises:
-            UnsupportedParameter: a language that is not spoken here.
+            UnsupportedParameter: a language that is not spoken here, or a prompt that nothing can use.
+            FeatureNotInPlan: a prompt that others may give.
         """
         asked, turn = self.transcription, self.turn_detection
         languages = tuple(dict.fromkeys(asked.languages or ()))
         language = asked.language or (languages[0] if len(languages) == 1 else None)
         candidates = languages if language is None else ()
         request = TranscriptionRequest(request_id, language=asked.language, candidates=languages)
-        check_request(request, plan, settings.serving(asked.model), _NAMES)
+        serving = settings.serving(asked.model)
+        check_request(request, plan, serving, _NAMES)
+        prompt = (asked.prompt or "").strip()
         delay_s = settings.live.partial_interval_s if asked.delay is None else _DELAYS_S[asked.delay]
         options = LiveOptions(
             request_id=request_id,
@@ -126,6 +130,8 @@ class RealtimeSession(Part):
             partial_interval_s=max(delay_s, settings.live.partial_interval_s),
             endpointing=turn is not None,
             vocabulary=tuple(VocabularyTerm(keyword.strip()) for keyword in asked.keywords or ()),
+            context=context_of(prompt, f"{TRANSCRIPTION}.prompt", plan, serving),
+            prompt=prompt,
             model=asked.model if asked.model in settings.recognizers else None,
         )
         if turn is None:
@@ -180,10 +186,6 @@ class RealtimeSession(Part):
         if self.format.type != "audio/pcm" and self.format.rate not in (None, G711_HZ):
             raise InvalidParameter(f"{FORMAT}.rate", f"G.711 has {G711_HZ}")
         asked = self.transcription
-        if asked.prompt:
-            raise UnsupportedParameter(
-                f"{TRANSCRIPTION}.prompt", "the recogniser takes none; keywords are for names and terms"
-            )
         if asked.language and asked.languages:
             raise InvalidParameter(f"{TRANSCRIPTION}.languages", "cannot be given together with language")
         if not all(keyword.strip() for keyword in asked.keywords or ()):

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import base64
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 
-from deployments.contracts import RefinementContext, VocabularyTerm
+from deployments.contracts import RefinementContext, VocabularyTerm, Word
 from serve_app.access.plans import Feature, Plan
 from serve_app.capabilities import recogniser_hints
 from serve_app.engine_settings import LanguageModelSettings, RecognitionSettings, RefinementSettings
+from serve_app.live.contracts import Final, LiveOptions, SpeechEnded, SpeechStarted
 from serve_app.settings import Settings
+from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
+from tests.fakes.live import UTTERANCE, WORDS, Line, LiveScript
 
 pytestmark = pytest.mark.unit
 
@@ -79,3 +85,153 @@ def test_hints_are_terms_and_then_the_sentences_of_the_prompt() -> None:
     hints = recogniser_hints(vocabulary, PROMPT, Settings(recognition=BIASED))
     assert hints == ("Kubernetes", "Ray Serve", "We talk about Ray Serve", "Anna asks")
     assert recogniser_hints(vocabulary, PROMPT, Settings()) == ()
+
+
+URL = "/v1/realtime?intent=transcription"
+PARAMETER = "session.audio.input.transcription.prompt"
+APPEND = {"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\0\1" * 24_000).decode()}
+COMMIT = {"type": "input_audio_buffer.commit"}
+TEXT = "conversation.item.input_audio_transcription"
+
+
+def session(**content: Any) -> dict[str, Any]:
+    content = {"transcription": {"prompt": PROMPT}, **content}
+    return {"type": "session.update", "session": {"type": "transcription", "audio": {"input": content}}}
+
+
+async def options_of_a_session(edge: Edge) -> LiveOptions:
+    async with asgi_socket(edge.app, URL) as socket:
+        socket.say(session())
+        await socket.read_until("session.updated")
+        socket.say(APPEND)
+        await socket.read_until(f"{TEXT}.completed")
+    return edge.live.sessions[0].options
+
+
+@pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
+async def test_so_it_is_in_a_session(prompted: Edge) -> None:
+    assert (await options_of_a_session(prompted)).context == RefinementContext(text=PROMPT)
+
+
+@pytest.mark.parametrize("settings", [Settings(recognition=BIASED)], indirect=True)
+async def test_a_sessions_recogniser_has_the_hint(prompted: Edge) -> None:
+    options = await options_of_a_session(prompted)
+    assert (options.context, options.prompt) == (None, PROMPT)
+
+
+@pytest.mark.parametrize("settings", [Settings(refinement=LLM, recognition=BIASED)], indirect=True)
+async def test_a_sessions_plan_without_refinement_has_the_hint(prompted: Edge) -> None:
+    prompted.access.plan = WITHOUT_REFINEMENT
+    options = await options_of_a_session(prompted)
+    assert (options.context, options.prompt) == (None, PROMPT)
+
+
+@pytest.mark.parametrize(
+    ("settings", "plan", "code"),
+    [
+        (Settings(), Plan(), "unsupported_parameter"),
+        (Settings(refinement=LLM), WITHOUT_REFINEMENT, "feature_not_in_plan"),
+    ],
+    indirect=["settings"],
+)
+async def test_a_session_goes_on_without_a_prompt_that_it_cannot_have(prompted: Edge, plan: Plan, code: str) -> None:
+    prompted.access.plan = plan
+    async with asgi_socket(prompted.app, URL) as socket:
+        socket.say(session())
+        error = (await socket.read_until("error"))["error"]
+        assert (error["param"], error["code"]) == (PARAMETER, code)
+        socket.say({"type": "transcription_session.update", "session": {"input_audio_transcription": {"prompt": "x"}}})
+        error = (await socket.read_until("error"))["error"]
+        assert (error["param"], error["code"]) == ("session.input_audio_transcription.prompt", code)
+        socket.say(APPEND)
+        await socket.read_until(f"{TEXT}.completed")
+    assert prompted.live.sessions[0].options.prompt == ""
+    body = {"session": session()["session"]}
+    response = await prompted.client.post("/v1/realtime/client_secrets", json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (
+        403 if code == "feature_not_in_plan" else 400,
+        PARAMETER,
+    )
+
+
+PROVISIONAL = Final(0, "Hello there.", WORDS, 0.1, 0.9, "en", is_provisional=True)
+POLISHED = Final(0, "Hello, Ray.", (Word("Hello,", 0.1, 0.4, 0.9), Word("Ray.", 0.5, 0.9, 0.8)), 0.1, 0.9, "en")
+YES = (Word("Yes.", 2.1, 2.4, 0.7),)
+SECOND = Final(1, "Yes.", YES, 2.1, 2.4, "en", is_provisional=True)
+SECOND_POLISHED = replace(SECOND, is_provisional=False)
+ASKED = Final(1, "", (), 2.5, 2.5, None, from_finalize=True)
+
+
+async def told(socket: AsgiSocket, edge: Edge, lines: Sequence[Line], *sent: dict[str, Any]) -> list[Any]:
+    """The first two deltas and transcripts, in order."""
+    edge.live.script = LiveScript({1: lines}, [[ASKED]])
+    for message in sent:
+        socket.say(message)
+    said: list[Any] = []
+    while len(said) < 4:
+        message = await socket.read()
+        match message["type"].removeprefix(f"{TEXT}."):
+            case "delta":
+                said.append(message["delta"])
+            case "completed":
+                said.append((message["transcript"], message["usage"]["seconds"]))
+    return said
+
+
+@pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
+async def test_a_transcript_waits_for_its_polish_and_the_next_item_does_not(prompted: Edge) -> None:
+    lines: list[Line] = [
+        UTTERANCE[0],
+        SpeechEnded(0.9),
+        PROVISIONAL,
+        SpeechStarted(2.1),
+        SpeechEnded(2.4),
+        SECOND,
+        POLISHED,
+        SECOND_POLISHED,
+    ]
+    async with asgi_socket(prompted.app, URL) as socket:
+        said = await told(socket, prompted, lines, session(), APPEND)
+    assert said == ["Hello there.", "Yes.", ("Hello, Ray.", 0.8), ("Yes.", 0.3)]
+
+
+@pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
+async def test_an_item_of_several_utterances_waits_for_all(prompted: Edge) -> None:
+    # The answer to the commit has no words, and overtakes the model.
+    answer = replace(ASKED, utterance=2)
+    prompted.live.script = LiveScript({1: [PROVISIONAL, SECOND]}, [[answer, POLISHED, SECOND_POLISHED]])
+    async with asgi_socket(prompted.app, URL) as socket:
+        for message in (session(turn_detection=None), APPEND, APPEND, APPEND, COMMIT):
+            socket.say(message)
+        completed = await socket.read_until(f"{TEXT}.completed")
+    assert completed["transcript"] == "Hello, Ray. Yes."
+
+
+@pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
+async def test_a_polish_that_was_asked_for_answers_one_commit_only(prompted: Edge) -> None:
+    first = replace(PROVISIONAL, from_finalize=True)
+    edge = prompted
+    edge.live.script = LiveScript({}, [[first], [replace(POLISHED, from_finalize=True), ASKED]])
+    async with asgi_socket(edge.app, URL) as socket:
+        for message in (session(turn_detection=None), APPEND, COMMIT, APPEND, COMMIT):
+            socket.say(message)
+        transcripts = [(await socket.read_until(f"{TEXT}.completed"))["transcript"] for _ in range(2)]
+    assert transcripts == ["Hello, Ray.", ""]
+
+
+@pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
+async def test_a_polish_of_what_was_cleared_is_not_told(prompted: Edge) -> None:
+    edge = prompted
+    edge.live.script = LiveScript({1: [PROVISIONAL]})
+    async with asgi_socket(edge.app, URL) as socket:
+        for message in (session(turn_detection=None), APPEND):
+            socket.say(message)
+        await socket.read_until(f"{TEXT}.delta")
+        socket.say({"type": "input_audio_buffer.clear"})
+        await socket.read_until("input_audio_buffer.cleared")
+        edge.live.sessions[0].say(POLISHED)
+        socket.say(APPEND)
+        socket.say(COMMIT)
+        committed = await socket.read()
+        assert committed["type"] == "input_audio_buffer.committed"
+        assert (await socket.read_until(f"{TEXT}.completed"))["transcript"] == ""

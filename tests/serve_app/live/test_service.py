@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deployments.contracts import SpeakerCount
+from deployments.contracts import SpeakerCount, VocabularyTerm
 from deployments.errors import (
     FeatureNotInPlan,
     InvalidParameter,
@@ -17,7 +17,7 @@ from deployments.errors import (
 from serve_app.access.plans import UNLIMITED, Plan
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Caller, Visit
-from serve_app.engine_settings import DiarizationSettings
+from serve_app.engine_settings import DiarizationSettings, RecognitionSettings
 from serve_app.live.contracts import AudioFormat, Final, LiveOptions, LiveService, SessionEnded
 from serve_app.live.service import EngineLiveService
 from serve_app.settings import LiveSettings, Settings
@@ -173,3 +173,16 @@ async def test_speakers_need_an_engine_that_knows_voices(charges: Charges) -> No
     with pytest.raises(UnsupportedParameter, match="diarize"):
         async with service.open(VISIT, replace(OPTIONS, diarize=True)):
             pass
+
+
+async def test_a_prompt_is_what_a_recogniser_is_told_that_can_be_biased(charges: Charges) -> None:
+    biased = RecognitionSettings(engine="whisper", checkpoint="openai/whisper-large-v3-turbo", languages=("en",))
+    graph = FakeGraph()
+    service = EngineLiveService(Settings(recognition=biased), graph.handles(), charges)
+    options = replace(OPTIONS, vocabulary=(VocabularyTerm("Beckett"),), prompt="We read plays. All of them.")
+    async with service.open(VISIT, options) as session:
+        await spoken(session, SPEECH)
+        await session.close()
+        assert [event async for event in session.events()]
+    tasks = [call[2] for call in graph.recognizer.recognize.calls]
+    assert {task.hints for task in tasks} == {("Beckett", "We read plays", "All of them")}
