@@ -24,7 +24,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from starlette.datastructures import QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from deployments.errors import (
@@ -118,6 +118,16 @@ class Connection:
     def query(self) -> QueryParams:
         """The query string of the handshake."""
         return self._websocket.query_params
+
+    @property
+    def headers(self) -> Headers:
+        """Those of the handshake."""
+        return self._websocket.headers
+
+    @property
+    def subprotocols(self) -> list[str]:
+        """Those that the client offers."""
+        return list(self._websocket.scope.get("subprotocols", ()))
 
     async def start(self, options: LiveOptions) -> LiveSession:
         """Open a session; from now on, the conversation is told its events. There may be another when one has ended.

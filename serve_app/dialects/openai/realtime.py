@@ -56,6 +56,8 @@ from serve_app.live.contracts import (
 from serve_app.services import Services, services_of
 
 _INTENT = "transcription"
+_BETA = "realtime=v1"
+_BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 # The vendor takes 15 MiB of audio in a message; the server takes 16 MiB, of which base64 leaves 12.
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _LEAST_COMMIT_S = 0.1
@@ -92,7 +94,7 @@ class RealtimeConversation:
 
     async def greet(self) -> None:
         """See Conversation."""
-        await self._say([events.session_event("session.created", self._session_json())])
+        await self._say([self._session_event("created", is_beta=_is_beta(self._connection))])
 
     async def hear(self, message: str | bytes) -> None:
         """See Conversation. An error that the client can mend names the event that it answers."""
@@ -133,13 +135,12 @@ class RealtimeConversation:
         match event.get("type"):
             case "session.update":
                 self._update(self._settings.updated(read_update(event.get("session"))))
-                await self._say([events.session_event("session.updated", self._session_json())])
+                await self._say([self._session_event("updated", is_beta=False)])
             case "transcription_session.update":
                 update = read_beta_update(event.get("session"))
                 with spelled(beta_name):
                     self._update(self._settings.updated(update))
-                session = self._settings.to_beta_json(self._id, self._expires_at)
-                await self._say([events.session_event("transcription_session.updated", session)])
+                await self._say([self._session_event("updated", is_beta=True)])
             case "input_audio_buffer.append":
                 await self._append(_audio_of(event))
             case "input_audio_buffer.commit":
@@ -201,8 +202,17 @@ class RealtimeConversation:
             for message in messages:
                 await self._connection.send(message)
 
-    def _session_json(self) -> dict[str, Any]:
-        return self._settings.to_json(self._id, self._expires_at)
+    def _session_event(self, what: str, *, is_beta: bool) -> Message:
+        if is_beta:
+            session = self._settings.to_beta_json(self._id, self._expires_at)
+            return events.session_event(f"transcription_session.{what}", session)
+        return events.session_event(f"session.{what}", self._settings.to_json(self._id, self._expires_at))
+
+
+def _is_beta(connection: Connection) -> bool:
+    """Whether the client was made for the beta: it says so in a header or, from a browser, in a subprotocol."""
+    asked = {value.strip() for value in connection.headers.get("openai-beta", "").split(",")}
+    return _BETA in asked or _BETA_SUBPROTOCOL in connection.subprotocols
 
 
 def _read(message: str | bytes) -> dict[str, Any]:

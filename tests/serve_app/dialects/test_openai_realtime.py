@@ -358,6 +358,45 @@ async def test_the_beta_form(edge: Edge, socket: AsgiSocket) -> None:
 
 
 @pytest.mark.parametrize(
+    ("headers", "subprotocols"),
+    [
+        ({"openai-beta": "realtime=v1"}, []),
+        ({"OpenAI-Beta": "assistants=v2, realtime=v1"}, []),
+        ({}, ["realtime", "openai-insecure-api-key.rs_any", "openai-beta.realtime-v1"]),
+    ],
+)
+async def test_a_client_of_the_beta_is_greeted_in_its_form(
+    edge: Edge, headers: dict[str, str], subprotocols: list[str]
+) -> None:
+    async with asgi_socket(edge.app, f"{URL}&model=whisper-1", headers, subprotocols) as socket:
+        created = await socket.read()
+    session = created["session"]
+    assert created["type"] == "transcription_session.created"
+    assert session == {
+        "id": session["id"],
+        "object": "realtime.transcription_session",
+        "input_audio_format": "pcm16",
+        "input_audio_noise_reduction": None,
+        "input_audio_transcription": {
+            "model": "whisper-1",
+            "language": None,
+            "languages": None,
+            "prompt": None,
+            "keywords": None,
+            "delay": None,
+        },
+        "turn_detection": {
+            "type": "server_vad",
+            "threshold": 0.5,
+            "prefix_padding_ms": 300,
+            "silence_duration_ms": 448,
+        },
+        "include": None,
+        "expires_at": session["expires_at"],
+    }
+
+
+@pytest.mark.parametrize(
     ("session", "param"),
     [
         ({"input_audio_format": "opus"}, "session.input_audio_format"),
@@ -493,7 +532,7 @@ async def test_other_intents(edge: Edge, url: str) -> None:
 
 async def test_keys(edge: Edge) -> None:
     edge.access.key = "rs_good"
-    offered = ["realtime", "openai-insecure-api-key.rs_good", "openai-beta.realtime-v1"]
+    offered = ["realtime", "openai-insecure-api-key.rs_good"]
     async with asgi_socket(edge.app, URL, subprotocols=offered) as socket:
         assert (await socket.read())["type"] == "session.created"
         assert socket.subprotocol == "realtime"
@@ -648,6 +687,20 @@ async def test_the_sdk(service: tuple[Edge, str]) -> None:
         error = await _until(connection, "error")
         assert error.error.code == "input_audio_buffer_commit_empty"
     assert edge.live.sessions[-1].audio == SECOND
+
+
+async def test_the_beta_of_the_sdk(service: tuple[Edge, str]) -> None:
+    _, url = service
+    client = AsyncOpenAI(api_key="rs_good", websocket_base_url=f"{url}/v1")
+    connecting = client.beta.realtime.connect(model="whisper-1", extra_query={"intent": "transcription"})
+    async with client, connecting as connection:
+        created = (await connection.recv()).to_dict()
+        assert created["type"] == "transcription_session.created"
+        await connection.transcription_session.update(session={"input_audio_transcription": {"language": "en"}})
+        updated = await connection.recv()
+        assert updated.type == "transcription_session.updated"
+        assert updated.session.input_audio_transcription is not None
+        assert updated.session.input_audio_transcription.language == "en"
 
 
 async def test_the_sdk_with_a_bad_key(service: tuple[Edge, str]) -> None:
