@@ -143,8 +143,8 @@ def _print_plan(costs: Costs, plan: Plan, prices: Prices) -> None:
 
 def _print_load(load: Load) -> None:
     typer.echo(
-        f"{load.audio_hours_per_day:,g} hours of audio a day in recordings of {load.mix.mean_s:.0f} s in the mean: "
-        f"{load.mean_rate_hz:,.3g} requests/s, {load.peak_rate_hz:,.3g} at the busiest moment.\n"
+        f"{_amount(load.audio_hours_per_day)} hours of audio a day in recordings of {load.mix.mean_s:.0f} s on average"
+        f": {_amount(load.mean_rate_hz)} requests/s, {_amount(load.peak_rate_hz)} at the busiest moment.\n"
     )
 
 
@@ -190,3 +190,7 @@ def _print_totals(plan: Plan, prices: Prices) -> None:
             f"processors follow the load by the hour ({bill.audio_hour_fixed:.4f} and {bill.audio_hour_scaled:.4f} an "
             "hour of audio)."
         )
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

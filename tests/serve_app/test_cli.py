@@ -27,7 +27,7 @@ def test_version() -> None:
 
 def test_the_module_is_the_command() -> None:
     result = subprocess.run([sys.executable, "-m", "serve_app", "--help"], capture_output=True, text=True, check=True)
-    for command in ("serve", "transcribe", "doctor", "keys", "usage", "wallet", "webhook-secret"):
+    for command in ("serve", "transcribe", "doctor", "plan", "keys", "usage", "wallet", "webhook-secret"):
         assert command in result.stdout
 
 
