@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := $(VENV)/bin
 # More than the embedded profile needs: torch, gpu, llm, postgres, or several with commas between them (docs/models.md).
 EXTRAS ?=
-# pip options for torch alone, such as an --index-url with builds for the CPU.
+# pip options for torch alone, such as those that name another index, with builds for the CPU.
 TORCH_OPTIONS ?=
 CONFIG ?= configs/embedded.yaml
 INSTALLED := $(VENV)/.installed$(if $(EXTRAS),-$(EXTRAS))

@@ -49,7 +49,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         capabilities_of(tmp_path)
 
 
-def test_capabilities_settings_and_loader_are_imported_without_torch() -> None:
-    modules = ", ".join(f"deployments.recognition.whisper.{name}" for name in ("capabilities", "settings", "loading"))
+def test_capabilities_and_settings_are_imported_without_torch() -> None:
+    modules = ", ".join(f"deployments.recognition.whisper.{name}" for name in ("capabilities", "settings"))
     program = f"import sys, {modules}; sys.exit(int('torch' in sys.modules or 'transformers' in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -6,10 +6,11 @@ import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 
-from deployments.contracts import Refined, RefinementContext, RefinementTask, Segment, WarningCode
+from deployments.contracts import Refined, RefinementContext, RefinementTask, Segment, WarningCode, Word
 from deployments.errors import DeadlineExceeded, EngineUnavailable, ServiceUnavailable
 from deployments.refinement.deployment import Refiner, RefinerConfig
 from deployments.refinement.polish.edits import ANSWER_SCHEMA, UnreadableAnswer
@@ -154,6 +155,9 @@ async def test_a_server_that_is_gone_costs_the_polish_and_nothing_else() -> None
     assert [warning.code for warning in after.warnings] == [WarningCode.LLM_REFINEMENT_UNAVAILABLE]
 
 
-async def test_without_a_model_a_context_is_told_to_be_of_no_use() -> None:
-    after = await Refiner().refine(SAID, TASK)
-    assert [warning.code for warning in after.warnings] == [WarningCode.LLM_REFINEMENT_UNAVAILABLE]
+async def test_without_a_model_a_context_has_hesitations_left_out_and_the_edge_tells_that_rules_were_alone() -> None:
+    um = Word("Um,", 0.0, 0.2, 0.9)
+    (first, *rest) = SAID
+    hesitant = (replace(first, words=(um, *first.words), text=f"Um, {first.text}"), *rest)
+    assert await Refiner().refine(hesitant, TASK) == await Refiner().refine(SAID, TASK)
+    assert (await Refiner().refine(SAID, TASK)).warnings == ()
