@@ -53,6 +53,9 @@ check: $(VENV)/.installed-test ## Types, lint, format and the layer rule
 test: check ## Everything that must pass
 	$(BIN)/python -m pytest
 
+fuzz: $(VENV)/.installed-test ## Property tests with new examples, twenty times as many
+	$(BIN)/python -m pytest -m hypothesis --ignore=tests/cluster --hypothesis-profile=fuzz
+
 format: $(VENV)/.installed-test ## Put the code into the house form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -69,4 +72,4 @@ bench-engines: $(INSTALLED) ## Measure the torch engines by themselves, with or 
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help install serve models doctor check test format bench bench-live bench-engines clean
+.PHONY: help install serve models doctor check test fuzz format bench bench-live bench-engines clean

@@ -13,4 +13,5 @@ prepare_environment()
 # A machine that is busy is no failure, and a run that others wait for tries the same examples each time.
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None, max_examples=2000)
 settings.load_profile("ci" if os.environ.get("CI") else "local")

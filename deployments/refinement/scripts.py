@@ -51,11 +51,13 @@ def _corrected(segment: Segment) -> Segment:
     cores = [without_marks(word.text) for word in segment.words]
     scripts = [_script_of(core) for core in cores]
     spellings = _spellings(segment.language, scripts)
+    target = _Script.LATIN if segment.language in _LATIN_LANGUAGES else _Script.DEVANAGARI
     changes = []
     for index, (word, core, script) in enumerate(zip(segment.words, cores, scripts, strict=True)):
         spell = None if script is None or _is_kept(word, core) else spellings.get(script)
         text = core if spell is None else spell(core)
-        if text and text != core:
+        # A word whose letters have no counterparts stays as it was heard.
+        if text != core and _script_of(text) is target:
             changes.append(Merge(index, index + 1, text))
     return merged(segment, changes)
 

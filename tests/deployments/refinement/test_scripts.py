@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deployments.contracts import Word
@@ -117,6 +117,7 @@ HEARD = st.one_of(
 )
 
 
+@example([["main", "ؠ٠"]], "hi")
 @given(st.lists(st.lists(HEARD, min_size=1, max_size=8), max_size=3), st.sampled_from(["hi", "mr", "en", "ur", "ru"]))
 def test_script_correction_changes_nothing_else(texts: list[list[str]], language: str) -> None:
     check_rewriting(segments_of(texts, language), in_script_of_language)
