@@ -7,12 +7,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import ray
 from ray.serve import metrics
 
 from deployments.signals import Counter, Gauge, Histogram
 
-# Ray's export forgets a gauge that was not set for two of its intervals, 20 s.
-_REPEAT_INTERVAL_S = 5.0
+# Ray's export forgets a gauge that was not set for two of its intervals, and has none below a second.
+_REPEATS_PER_INTERVAL = 2
+_SHORTEST_INTERVAL_MS = 1000
 
 _Level = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -58,8 +60,9 @@ class RaySignals:
         carrier.observe(value, labels)
 
     def _repeat(self) -> None:
+        report_interval_ms = max(_SHORTEST_INTERVAL_MS, ray._config.metrics_report_interval_ms())
         while True:
-            time.sleep(_REPEAT_INTERVAL_S)
+            time.sleep(report_interval_ms / 1000 / _REPEATS_PER_INTERVAL)
             for name, labels in tuple(self._levels):
                 # Read as late as can be: one that is set at this moment must not be overwritten with its last value.
                 self._carriers[name].set(self._levels[name, labels], dict(labels))

@@ -19,6 +19,8 @@ from tests.fakes.s3_server import S3_ENVIRONMENT, running_s3_server
 from tests.fakes.web import Web, running_web
 
 CONFIG = Path(__file__).parents[2] / "configs" / "embedded.yaml"
+# Processes tell their numbers every ten seconds by default; test_metrics.py waits for several reports.
+METRICS_ENVIRONMENT = {"RAY_metrics_report_interval_ms": "2000"}
 
 
 def free_port() -> int:
@@ -49,6 +51,7 @@ def stand_in(service: RunningService, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def service(s3_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    os.environ.update(METRICS_ENVIRONMENT)
     config = load_config(CONFIG, port=free_port())
     # The graph is the shipped one but for a limit that a test can reach, servers on this machine that it may fetch
     # from, and a database of its own.
