@@ -52,8 +52,8 @@ class Sound:
 def spelling_key(text: str) -> str:
     """The text as it is compared: lower case, accents off Latin letters, words parted by single spaces."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    parted = _HYPHENS.sub(" ", _ACCENT.sub("", folded))
-    return join_spelled_out(" ".join("".join(filter(_belongs, parted)).split()))
+    spoken = "".join(filter(_belongs, _HYPHENS.sub(" ", folded)))
+    return join_spelled_out(" ".join(_ACCENT.sub("", spoken).split()))
 
 
 @cache

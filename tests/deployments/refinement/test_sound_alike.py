@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
@@ -66,6 +66,7 @@ def test_likeness_is_one_for_equal_keys_alone(term: str, heard: str) -> None:
     assert (alike(term, heard) == 1.0) is (spelling_key(term) == spelling_key(heard))
 
 
+@example("A:\u0300")
 @given(st.text(max_size=12))
 def test_keys_of_keys_are_themselves(text: str) -> None:
     assert spelling_key(spelling_key(text)) == spelling_key(text)
