@@ -219,5 +219,5 @@ class RefinementSettings(Section):
     """How text is made to read well."""
 
     llm: LanguageModelSettings | None = Field(
-        None, description="Polishes text where a caller gives a context; without it a context is refused."
+        None, description="Polishes text where a caller gives a context; without it rules do what they can with one."
     )

@@ -146,8 +146,8 @@ class Pipeline:
             with times.at("refine"):
                 refined = await self._refined(request, attributed, deadline)
             finished = _numbered(refined.segments, groups)
+            warnings.extend(_shifted(warning, len(segments)) for warning in refined.warnings)
             segments.extend(finished)
-            warnings.extend(refined.warnings)
             return finished
 
         await _together(turns, recognize())
@@ -264,6 +264,11 @@ def _numbered(segments: Sequence[Segment], groups: Sequence[tuple[TimeSpan, ...]
         return tuple(segments)
     starts_s = [group[0].start_s for group in groups[1:]]
     return tuple(replace(segment, chunk=bisect.bisect_right(starts_s, segment.start_s)) for segment in segments)
+
+
+def _shifted(warning: TranscriptionWarning, segments: int) -> TranscriptionWarning:
+    """About segments that so many others come before."""
+    return replace(warning, segments=tuple(segments + at for at in warning.segments))
 
 
 def _without_speech(request: TranscriptionRequest, speech: SpeechMap, detection: LanguageDetection) -> Transcript:

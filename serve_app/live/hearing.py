@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from deployments.contracts import Samples, TimeSpan, Voiceprint, Word
+from deployments.contracts import Samples, TimeSpan, TranscriptionWarning, Voiceprint, Word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,12 +29,13 @@ class Excerpt:
 class Heard:
     """What was said. Words are in order and do not overlap; times count from the start of the stream.
 
-    ``voice`` is None where nobody asked, or where it could not be told in time.
+    ``voice`` is None where nobody asked, or where it could not be told in time. ``warnings`` come with finals alone.
     """
 
     words: tuple[Word, ...] = ()
     language: str | None = None
     voice: Voiceprint | None = None
+    warnings: tuple[TranscriptionWarning, ...] = ()
 
 
 class Hearing(Protocol):

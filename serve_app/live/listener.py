@@ -257,6 +257,7 @@ class Listener:
             speaker=speaker,
             snr_db=ending.snr_db,
             from_finalize=ending.from_finalize,
+            warnings=heard.warnings if words else (),
         )
 
     async def _follow(self, events: Sequence[EndpointEvent], *, from_finalize: bool = False) -> None:

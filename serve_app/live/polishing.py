@@ -24,7 +24,7 @@ _log = logging.getLogger("ray.serve")
 
 _UNAVAILABLE = TranscriptionWarning(
     WarningCode.LLM_REFINEMENT_UNAVAILABLE,
-    "The language model did not answer in time: text stays as it was recognised",
+    "The language model failed, or did not answer in time: text stays as it was recognised",
 )
 
 

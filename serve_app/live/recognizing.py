@@ -21,6 +21,7 @@ from deployments.contracts import (
     Word,
 )
 from serve_app.assembly import segments_of
+from serve_app.code_switching import code_switch_warning
 from serve_app.identification import labelled, main_language
 from serve_app.live.hearing import Excerpt, Heard
 from serve_app.live.spoken_languages import SpokenLanguages
@@ -93,7 +94,8 @@ class StageHearing:
             segments = refined.segments
         words = [word for segment in segments for word in segment.words]
         language = main_language([(label.language, label.span.duration_s) for label in labels])
-        return Heard(_in_stream(words, excerpt), language)
+        switched = None if is_partial else code_switch_warning(segments)
+        return Heard(_in_stream(words, excerpt), language, warnings=() if switched is None else (switched,))
 
     async def _labelled(
         self, waveform: Waveform, excerpt: Excerpt, deadline: Deadline, *, is_partial: bool

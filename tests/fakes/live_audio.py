@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from deployments.contracts import SAMPLE_RATE_HZ, Samples, Word
+from deployments.contracts import SAMPLE_RATE_HZ, Samples, TranscriptionWarning, Word
 from serve_app.live.hearing import Excerpt, Heard
 from serve_app.live.voice_activity import WINDOW_SAMPLES, VoiceActivity
 
@@ -64,6 +64,7 @@ class ScriptedHearing:
         partial_s: how long a partial text takes.
         final_s: how long a final takes.
         errors: raised by the next calls in place of an answer; None: an answer.
+        warnings: come with each final.
         partials, finals: end of each excerpt that was asked for, in seconds of the stream.
         cancelled: how many calls were cancelled.
         running: how many are at work.
@@ -73,6 +74,7 @@ class ScriptedHearing:
     final_s: float = 0.05
     errors: list[Exception | None] = field(default_factory=list)
     language: str = "en"
+    warnings: tuple[TranscriptionWarning, ...] = ()
     partials: list[float] = field(default_factory=list)
     finals: list[float] = field(default_factory=list)
     cancelled: int = 0
@@ -92,7 +94,7 @@ class ScriptedHearing:
         error = self.errors.pop(0) if self.errors else None
         if error is not None:
             raise error
-        return Heard(_words(excerpt), self.language)
+        return Heard(_words(excerpt), self.language, warnings=() if is_partial else self.warnings)
 
 
 def _words(excerpt: Excerpt) -> tuple[Word, ...]:

@@ -14,6 +14,9 @@ from deployments.contracts import (
     LanguageSource,
     LanguageSpan,
     RecognizedSpan,
+    Refined,
+    RefinementTask,
+    Segment,
     SpeakerCount,
     SpeechMap,
     TimeSpan,
@@ -197,6 +200,24 @@ async def test_words_in_another_script_than_their_language_are_warned_of() -> No
     (warning,) = transcript.warnings
     assert warning.code is WarningCode.INLINE_CODE_SWITCH_PARTIAL
     assert warning.segments == (1,)
+
+
+async def test_what_refinement_warns_of_is_numbered_in_the_whole_transcript() -> None:
+    graph, _ = speaking("en", "en", "en")
+    told = TranscriptionWarning(WarningCode.LLM_REFINEMENT_REJECTED, "not safe", (0,))
+
+    async def refine(segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
+        return Refined(segments, (told,))
+
+    async def take(_: tuple[Segment, ...]) -> None:
+        pass
+
+    graph.refiner = FakeStage(refine=refine)
+    whole = await pipeline(graph).transcribe(REQUEST, AUDIO)
+    assert whole.warnings == (told,)
+    in_parts = Settings(recognition=RecognitionSettings(stream_group_s=4.0))
+    transcript = await pipeline(graph, in_parts).transcribe(REQUEST, AUDIO, take)
+    assert [warning.segments for warning in transcript.warnings] == [(0,), (1,), (2,)]
 
 
 async def test_diarization_gives_every_word_a_speaker() -> None:

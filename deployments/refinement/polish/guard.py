@@ -60,11 +60,24 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """An edit that is not made, as the model wants it, and why."""
+
+    edit: Edit
+    why: Refusal
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """Edits to make, in order and apart from each other; and why the others are not."""
+    """Edits to make, in order and apart from each other; and the others."""
 
     accepted: tuple[Edit, ...]
-    refused: tuple[Refusal, ...]
+    refused: tuple[Refused, ...]
+
+    @property
+    def reasons(self) -> tuple[Refusal, ...]:
+        """Why the refused ones are."""
+        return tuple(refused.why for refused in self.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +92,10 @@ class Guard:
         words = passage.words
         most = max(_LEAST_EDITED_WORDS, int(self.max_edit_rate * len(words)))
         if sum(max(len(edit.old), len(edit.new)) for edit in edits if _changes(edit)) > most:
-            return Verdict((), (Refusal.EDIT_RATE,) * len(edits))
+            return Verdict((), tuple(Refused(edit, Refusal.EDIT_RATE) for edit in edits))
         taken: set[int] = set()
         accepted: list[Edit] = []
-        refused: list[Refusal] = []
+        refused: list[Refused] = []
         for edit in edits:
             cleaned = _trimmed(Edit(edit.first, edit.old, tuple(filter(None, map(without_marks, edit.new)))))
             refusal = self._refusal(passage, words, cleaned, taken)
@@ -90,7 +103,7 @@ class Guard:
                 taken.update(range(cleaned.first, cleaned.end))
                 accepted.append(cleaned)
             else:
-                refused.append(refusal)
+                refused.append(Refused(edit, refusal))
         return Verdict(tuple(sorted(accepted, key=lambda edit: edit.first)), tuple(refused))
 
     def _refusal(self, passage: Passage, words: Sequence[Word], edit: Edit, taken: set[int]) -> Refusal | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -25,7 +26,7 @@ _LEAST_SPELLING = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Consecutive segments in one language; ``first`` is the number of the first."""
+    """Consecutive segments in one language; ``first`` is the number of the first in the transcript."""
 
     first: int
     segments: tuple[Segment, ...]
@@ -44,6 +45,10 @@ class Passage:
     def starts(self) -> tuple[int, ...]:
         """The first word of each segment."""
         return tuple(accumulate((len(segment.words) for segment in self.segments[:-1]), initial=0))
+
+    def segment_of(self, word: int) -> int:
+        """The number, in the transcript, of the segment that a word of the passage stands in."""
+        return self.first + bisect_right(self.starts, word) - 1
 
 
 def passages_of(segments: Sequence[Segment]) -> list[Passage]:

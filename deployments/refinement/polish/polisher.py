@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from deployments.contracts import Refined, RefinementContext, Segment, TranscriptionWarning, WarningCode
 from deployments.errors import RayscribeError
 from deployments.refinement.polish.application import edited
 from deployments.refinement.polish.context_words import ContextWords, context_words
 from deployments.refinement.polish.edits import UnreadableAnswer, read_edits
-from deployments.refinement.polish.guard import Guard
+from deployments.refinement.polish.guard import Guard, Verdict
 from deployments.refinement.polish.model import LanguageModel, Prompt
 from deployments.refinement.polish.passages import Passage, doubtful_words, passages_of
 from deployments.refinement.polish.prompt import estimated_tokens, prompt_of
@@ -27,7 +27,7 @@ _REJECTED = TranscriptionWarning(
 )
 _UNAVAILABLE = TranscriptionWarning(
     WarningCode.LLM_REFINEMENT_UNAVAILABLE,
-    "The language model did not answer in time: text stays as it was recognised",
+    "The language model failed, or did not answer in time: text stays as it was recognised",
 )
 _OVER_BUDGET = TranscriptionWarning(
     WarningCode.LLM_REFINEMENT_UNAVAILABLE,
@@ -46,16 +46,21 @@ class PolishLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A passage with words in doubt, and its place among the passages."""
+    """A passage, its words in doubt, and its place among the passages."""
 
     place: int
     passage: Passage
     prompt: Prompt
-    doubts: int
+    doubts: frozenset[int]
 
     @property
     def tokens(self) -> int:
         return estimated_tokens(self.prompt) + _ANSWER_TOKENS
+
+    def about(self, warning: TranscriptionWarning, words: Iterable[int] | None = None) -> TranscriptionWarning:
+        """The warning with the segments of words, by default of those in doubt: the others would not change anyway."""
+        about = self.doubts if words is None else words
+        return replace(warning, segments=tuple(sorted({self.passage.segment_of(word) for word in about})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +102,13 @@ class Polisher:
         guard = Guard(known, self._limits.max_edit_rate)
         answers = await self._answers(chosen, guard, min(timeout_s, self._limits.timeout_s))
         warnings = [answer.warning for answer in answers.values() if answer.warning is not None]
-        if len(chosen) < len(questions):
-            warnings.append(_OVER_BUDGET)
+        warnings += [question.about(_OVER_BUDGET) for question in questions if question.place not in answers]
         parts = (
             answers[place].segments if place in answers else passage.segments for place, passage in enumerate(passages)
         )
         return Refined(
             tuple(segment for part in parts for segment in part),
-            tuple(dict.fromkeys(warnings)),
+            _each_once(warnings),
             polished=any(answer.is_usable for answer in answers.values()),
         )
 
@@ -122,6 +126,8 @@ class Polisher:
             late = [task for task in running if not task.done()]
             for task in late:
                 task.cancel()
+            if late:
+                _log.warning("a language model did not answer", extra={"passages": len(late), "reason": "late"})
             await asyncio.gather(*late, return_exceptions=True)
         return {
             place: _unpolished(question, _UNAVAILABLE) if task.cancelled() else task.result()
@@ -142,15 +148,29 @@ class Polisher:
             _log.exception("a language model failed")
             return _unpolished(question, _UNAVAILABLE)
         if verdict.refused:
-            _log.info(
-                "edits of a language model were refused", extra={"reasons": [str(why) for why in verdict.refused]}
-            )
+            _log.info("edits of a language model were refused", extra={"reasons": list(map(str, verdict.reasons))})
         segments = edited(question.passage, verdict.accepted)
-        return _Answer(segments, is_usable=True, warning=_REJECTED if verdict.refused else None)
+        return _Answer(segments, is_usable=True, warning=_refusal(question, verdict))
 
 
 def _unpolished(question: _Question, warning: TranscriptionWarning) -> _Answer:
-    return _Answer(question.passage.segments, is_usable=False, warning=warning)
+    return _Answer(question.passage.segments, is_usable=False, warning=question.about(warning))
+
+
+def _refusal(question: _Question, verdict: Verdict) -> TranscriptionWarning | None:
+    """What is told of refused edits: an edit of words that there are not is about no segment."""
+    if not verdict.refused:
+        return None
+    length = len(question.passage.words)
+    return question.about(_REJECTED, [each.edit.first for each in verdict.refused if each.edit.first < length])
+
+
+def _each_once(warnings: Iterable[TranscriptionWarning]) -> tuple[TranscriptionWarning, ...]:
+    """Warnings that differ only in what they are about are one."""
+    about: dict[TranscriptionWarning, set[int]] = {}
+    for warning in warnings:
+        about.setdefault(replace(warning, segments=()), set()).update(warning.segments)
+    return tuple(replace(warning, segments=tuple(sorted(segments))) for warning, segments in about.items())
 
 
 def _questions(
@@ -159,7 +179,7 @@ def _questions(
     """Passages without a word in doubt are not asked about."""
     doubts = [doubtful_words(passage, known) for passage in passages]
     return [
-        _Question(place, passage, prompt_of(passage, doubtful, context, vocabulary), len(doubtful))
+        _Question(place, passage, prompt_of(passage, doubtful, context, vocabulary), doubtful)
         for place, (passage, doubtful) in enumerate(zip(passages, doubts, strict=True))
         if doubtful
     ]
@@ -168,7 +188,7 @@ def _questions(
 def _within_budget(questions: Sequence[_Question], max_tokens: int) -> list[_Question]:
     """The most doubtful passages first, as long as there are tokens for them."""
     chosen, left = [], max_tokens
-    for question in sorted(questions, key=lambda question: -question.doubts):
+    for question in sorted(questions, key=lambda question: -len(question.doubts)):
         if question.tokens > left:
             break
         left -= question.tokens

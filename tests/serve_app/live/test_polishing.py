@@ -162,6 +162,25 @@ def test_a_client_that_goes_stops_the_model() -> None:
     assert [told(final)[1] for final in bench.said(Final)] == [True]
 
 
+def test_what_is_told_of_an_utterance_comes_with_both_of_its_finals_and_with_no_empty_one() -> None:
+    switched = TranscriptionWarning(WarningCode.INLINE_CODE_SWITCH_PARTIAL, "two languages")
+    bench = LiveBench(ScriptedHearing(warnings=(switched,)), polish=ShoutingPolish(0.5))
+
+    async def main() -> None:
+        async with bench.open():
+            await bench.play(silence(1) + speech(2) + silence(2))
+            await bench.session.finalize()
+            await bench.session.close()
+            await bench.ended()
+
+    run_virtually(main)
+    assert [(bool(final.text), final.is_provisional, final.warnings) for final in bench.said(Final)] == [
+        (True, True, (switched,)),
+        (True, False, (switched,)),
+        (False, False, ()),
+    ]
+
+
 def test_without_a_polish_finals_come_once() -> None:
     bench = LiveBench(hearing=ScriptedHearing())
 

@@ -103,6 +103,17 @@ def test_a_span_in_which_the_recogniser_looped_has_no_words() -> None:
     assert hear(recognizing(looping)) == Heard((), "en")
 
 
+def test_words_in_another_script_than_their_language_are_told_with_finals() -> None:
+    async def mixed(waveform: Waveform, spans: Any, task: Any) -> tuple[RecognizedSpan, ...]:
+        words = (Word("say", 0.5, 1.0, 0.9), Word("привет", 1.0, 1.5, 0.9))
+        return (RecognizedSpan(TimeSpan(0.0, 4.0), "en", words),)
+
+    (warning,) = hear(recognizing(mixed)).warnings
+    assert warning.code is WarningCode.INLINE_CODE_SWITCH_PARTIAL
+    assert hear(recognizing(mixed), is_partial=True).warnings == ()
+    assert hear(FakeGraph()).warnings == ()
+
+
 def test_of_several_languages_finals_are_identified_and_partials_take_the_last() -> None:
     graph = FakeGraph()
 

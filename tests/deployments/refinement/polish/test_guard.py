@@ -101,7 +101,7 @@ def test_what_was_misheard_is_put_right(text: str, change: Edit, after: str) -> 
 )
 def test_what_changes_the_meaning_or_was_not_heard_is_refused(text: str, change: Edit, why: Refusal) -> None:
     verdict = guard().judged(passage(text), [change])
-    assert (verdict.accepted, verdict.refused) == ((), (why,))
+    assert (verdict.accepted, verdict.reasons) == ((), (why,))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_changes_the_meaning_or_was_not_heard_is_refused(text: str, change:
 def test_other_languages_have_their_own_numbers_and_negations(
     language: str, text: str, change: Edit, why: Refusal
 ) -> None:
-    assert guard().judged(passage(doubtful_segment(text, language)), [change]).refused == (why,)
+    assert guard().judged(passage(doubtful_segment(text, language)), [change]).reasons == (why,)
 
 
 def test_a_name_that_the_context_has_may_sound_a_little_different() -> None:
@@ -126,24 +126,24 @@ def test_a_name_that_the_context_has_may_sound_a_little_different() -> None:
     assert not guard().judged(passage("we met alon? there"), [change]).refused
     without = guard().judged(passage("we met alone? there"), [near])
     named = guard(RefinementContext(text="a call with allan")).judged(passage("we met alone? there"), [near])
-    assert (without.refused, named.refused) == ((Refusal.SOUND,), ())
+    assert (without.reasons, named.reasons) == ((Refusal.SOUND,), ())
 
 
 def test_a_word_of_the_callers_vocabulary_is_left_alone() -> None:
     segment = doubtful_segment("so Kivo? said", boosted="Kivo?")
-    assert guard().judged(passage(segment), [edit(1, "Kivo", "Kiwo")]).refused == (Refusal.VOCABULARY,)
+    assert guard().judged(passage(segment), [edit(1, "Kivo", "Kiwo")]).reasons == (Refusal.VOCABULARY,)
 
 
 def test_an_edit_does_not_reach_into_another_segment() -> None:
     two = passage("deploy to cuber?", "netties? now")
     verdict = guard().judged(two, [edit(2, "cuber netties", "Kubernetes")])
-    assert verdict.refused == (Refusal.PLACE,)
+    assert verdict.reasons == (Refusal.PLACE,)
 
 
 def test_of_two_edits_of_one_word_the_first_is_made() -> None:
     edits = [edit(3, "their", "there"), edit(3, "their", "they're"), edit(2, "over their", "ofer there")]
     verdict = guard().judged(passage("put it over? their?"), edits)
-    assert (verdict.accepted, verdict.refused) == ((edits[0],), (Refusal.OVERLAP, Refusal.OVERLAP))
+    assert (verdict.accepted, verdict.reasons) == ((edits[0],), (Refusal.OVERLAP, Refusal.OVERLAP))
 
 
 def test_a_model_that_rewrites_is_not_believed_at_all() -> None:
@@ -152,7 +152,7 @@ def test_a_model_that_rewrites_is_not_believed_at_all() -> None:
     before = passage(" ".join(words))
     assert guard(rate=0.2).judged(before, edits).accepted == tuple(edits)
     verdict = guard(rate=0.15).judged(before, edits)
-    assert (verdict.accepted, verdict.refused) == ((), (Refusal.EDIT_RATE,) * 4)
+    assert (verdict.accepted, verdict.reasons) == ((), (Refusal.EDIT_RATE,) * 4)
 
 
 def test_times_speakers_and_marks_survive() -> None:

@@ -37,6 +37,10 @@ def codes(refined: Refined) -> list[WarningCode]:
     return [warning.code for warning in refined.warnings]
 
 
+def unpolished(refined: Refined) -> list[tuple[WarningCode, tuple[int, ...]]]:
+    return [(warning.code, warning.segments) for warning in refined.warnings]
+
+
 def test_good_edits_are_made() -> None:
     refined = polish(always((3, "cuber netties", "Kubernetes"), (8, "their", "there")))
     assert texts(refined.segments) == ["Deploy it to Kubernetes.", "Put it over there."]
@@ -64,7 +68,7 @@ def test_what_was_said_is_never_an_instruction() -> None:
 def test_an_edit_that_is_refused_leaves_the_others() -> None:
     refined = polish(always((3, "cuber netties", "Kubernetes"), (8, "their", "Paris")))
     assert texts(refined.segments) == ["Deploy it to Kubernetes.", "Put it over their."]
-    assert codes(refined) == [WarningCode.LLM_REFINEMENT_REJECTED]
+    assert unpolished(refined) == [(WarningCode.LLM_REFINEMENT_REJECTED, (1,))]
     assert refined.polished
 
 
@@ -72,7 +76,19 @@ def test_a_model_that_rewrites_changes_nothing() -> None:
     rewritten = [(at, word.text, f"{word.text}s") for at, word in enumerate(SAID[0].words + SAID[1].words)]
     refined = polish(always(*rewritten))
     assert refined.segments == SAID
-    assert codes(refined) == [WarningCode.LLM_REFINEMENT_REJECTED]
+    assert unpolished(refined) == [(WarningCode.LLM_REFINEMENT_REJECTED, (0, 1))]
+
+
+def test_an_edit_of_words_that_there_are_not_is_about_no_segment() -> None:
+    refined = polish(always((3, "cuber netties", "Kubernetes"), (99, "their", "there")))
+    assert unpolished(refined) == [(WarningCode.LLM_REFINEMENT_REJECTED, ())]
+
+
+def test_a_warning_tells_which_segments_were_left_of_all_passages() -> None:
+    sure = doubtful_segment("Nothing to see here.", start_s=20.0)
+    german = (doubtful_segment("und? so weiter", "de", start_s=30.0), doubtful_segment("genau", "de", start_s=40.0))
+    refined = polish(ScriptedModel(lambda _: ServiceUnavailable("gone")), (*SAID, sure, *german))
+    assert unpolished(refined) == [(WarningCode.LLM_REFINEMENT_UNAVAILABLE, (0, 1, 3))]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +184,7 @@ def test_the_tokens_of_a_request_are_bounded_and_go_to_the_most_doubtful_passage
     )
     refined = polish(model, segments, replace(LIMITS, max_tokens=3000))
     assert [sum("?" in word for word in listed_words(prompt)) for prompt in model.prompts] == [3, 2]
-    assert codes(refined) == [WarningCode.LLM_REFINEMENT_UNAVAILABLE]
+    assert unpolished(refined) == [(WarningCode.LLM_REFINEMENT_UNAVAILABLE, (0,))]
     assert refined.polished
 
 
