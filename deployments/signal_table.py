@@ -13,6 +13,10 @@ _WAIT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 # Work: from a sentence on the rules of the refiner, some milliseconds, to the speakers of two hours on a CPU.
 _WORK_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
 _ANSWER_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+# Answers of somebody else's server.
+_OUTSIDE_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+# What requests wait for before their work begins: some milliseconds, up to the patience with a Limiter that is away.
+_STORE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # Close together around the half second that finals are held to (docs/live.md).
 _FINAL_BUCKETS_S = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
@@ -32,6 +36,11 @@ STAGE_BUSY = Counter(
     "rayscribe_stage_busy_seconds", "Seconds that engines worked, all threads together", ("stage", "work")
 )
 STAGE_AUDIO = Counter("rayscribe_stage_audio_seconds", "Seconds of audio that engines finished", ("stage", "work"))
+MEMORY_SHORTAGES = Counter(
+    "rayscribe_memory_shortages",
+    "Batches that a device's memory did not hold; halves of such a batch follow",
+    ("stage",),
+)
 
 BATCH_ITEMS = Histogram(
     "rayscribe_batch_items",
@@ -50,9 +59,29 @@ BATCH_FAILURES = Counter(
 RECOGNITION_QUEUED = Gauge("rayscribe_recognition_queued_seconds", "Audio that waits for a batch")
 RECOGNITION_BATCHES = Gauge("rayscribe_recognition_running_batches", "Batches that run now")
 
+LLM_CALLS = Counter("rayscribe_llm_calls", "Questions to the language model, by how they ended", ("outcome",))
+LLM_TIME = Histogram("rayscribe_llm_seconds", "From a question to the language model to its answer", _OUTSIDE_BUCKETS_S)
+
 OPEN = Gauge("rayscribe_open", "Requests that an ingress process holds", ("kind",))
 ADMITTED = Counter("rayscribe_admitted", "Requests and sockets that were let in", ("dialect",))
 REFUSED = Counter("rayscribe_refused", "Requests and sockets that were turned away at the door", ("dialect", "reason"))
+LEASES = Gauge("rayscribe_leases", "Places under users' caps that the Limiter has given out")
+LIMITER_TIME = Histogram(
+    "rayscribe_limiter_seconds", "How long requests waited for the Limiter's word, granted or not", _STORE_BUCKETS_S
+)
+LIMITER_FAILURES = Counter(
+    "rayscribe_limiter_failures",
+    "Calls of the Limiter without an answer, by what for: to admit a request, or to report leases",
+    ("call",),
+)
+LEASES_LOST = Counter("rayscribe_leases_lost", "Running requests that were stopped since others had taken their place")
+DATABASE_TIME = Histogram(
+    "rayscribe_database_seconds",
+    "How long transactions took, waiting for a connection included",
+    _STORE_BUCKETS_S,
+    ("kind",),
+)
+DATABASE_FAILURES = Counter("rayscribe_database_failures", "Transactions that the database did not answer", ("kind",))
 
 TRANSCRIPTIONS = Counter("rayscribe_transcriptions", "Recordings, by how they ended", ("origin", "outcome"))
 TRANSCRIPTION_TIME = Histogram(
@@ -68,6 +97,7 @@ TRANSCRIPTION_RTFX = Histogram(
     ("origin", "length"),
 )
 TRANSCRIPTION_AUDIO = Counter("rayscribe_transcription_audio_seconds", "Seconds of recordings transcribed", ("origin",))
+TRANSCRIPTION_BYTES = Counter("rayscribe_transcription_bytes", "Bytes of recordings as they came", ("origin",))
 TRANSCRIPTION_STAGE = Histogram(
     "rayscribe_transcription_stage_seconds",
     "What a recording's transcription spent in each part of the graph, waiting included",
@@ -79,6 +109,7 @@ WARNINGS = Counter("rayscribe_warnings", "Warnings in transcripts and finals", (
 
 LIVE_SESSIONS = Gauge("rayscribe_live_sessions", "Live sessions that are open")
 LIVE_ENDED = Counter("rayscribe_live_sessions_ended", "Live sessions, by how they ended", ("outcome",))
+LIVE_UTTERANCES = Counter("rayscribe_live_utterances", "Utterances, by what their final is", ("outcome",))
 LIVE_AUDIO = Counter("rayscribe_live_audio_seconds", "Audio of live sessions that ended")
 LIVE_FINAL = Histogram(
     "rayscribe_live_final_seconds",
@@ -96,5 +127,5 @@ WEBHOOK_ATTEMPTS = Counter(
 WEBHOOK_TIME = Histogram(
     "rayscribe_webhook_seconds",
     "How long an attempt to deliver took",
-    (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    _OUTSIDE_BUCKETS_S,
 )

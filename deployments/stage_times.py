@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deployments.signal_table import STAGE_BUSY, STAGE_QUEUE, STAGE_WORK
+from deployments.memory_shortages import SHORTAGES
+from deployments.signal_table import MEMORY_SHORTAGES, STAGE_BUSY, STAGE_QUEUE, STAGE_WORK
 from deployments.signals import Signals, WorkObserver
 
 
@@ -13,5 +14,6 @@ def stage_times(signals: Signals, stage: str, work: str) -> WorkObserver:
         signals.observe(STAGE_QUEUE, waited_s, stage=stage, work=work)
         signals.observe(STAGE_WORK, worked_s, stage=stage, work=work)
         signals.count(STAGE_BUSY, worked_s, stage=stage, work=work)
+        signals.count(MEMORY_SHORTAGES, SHORTAGES.take(), stage=stage)
 
     return observe

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from deployments.errors import EngineUnavailable
+from deployments.memory_shortages import SHORTAGES
 
 if TYPE_CHECKING:
     import torch
@@ -82,6 +83,7 @@ def halving(run: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]
     try:
         return run(items)
     except torch.OutOfMemoryError:
+        SHORTAGES.add()
         if len(items) == 1:
             raise
     # Outside the handler: the traceback, and with it the tensors of the failed batch, is gone.

@@ -39,7 +39,7 @@ def build_app(args: Settings) -> Application:
         diarizer=_deployment(Diarizer).bind(_diarizer_config(args), RaySignals()),
         refiner=_deployment(Refiner).bind(_refiner_config(args), RaySignals()),
     )
-    limiter = _deployment(Limiter).bind(LimiterConfig(lease_ttl_s=args.access.lease_ttl_s))
+    limiter = _deployment(Limiter).bind(LimiterConfig(lease_ttl_s=args.access.lease_ttl_s), signals=RaySignals())
     job_runner = _deployment(JobRunner).bind(args, stages, CALLBACK_FORMS)
     return _deployment(Ingress).bind(args, stages, limiter, job_runner)
 

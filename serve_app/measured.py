@@ -11,6 +11,7 @@ import numpy.typing as npt
 from deployments.contracts import Transcript, TranscriptionRequest, WarningCode
 from deployments.signal_table import (
     TRANSCRIPTION_AUDIO,
+    TRANSCRIPTION_BYTES,
     TRANSCRIPTION_RTFX,
     TRANSCRIPTION_TIME,
     TRANSCRIPTIONS,
@@ -44,6 +45,7 @@ class MeasuredTranscriber:
     ) -> Transcript:
         """See Transcriber."""
         begun_s = self._clock()
+        self._signals.count(TRANSCRIPTION_BYTES, audio.nbytes, origin=self._origin)
         try:
             transcript = await self._pipeline.transcribe(request, audio, on_segments)
         except BaseException as error:

@@ -64,7 +64,7 @@ async def opened_services(
     """
     access = settings.access
     async with AsyncExitStack() as stack:
-        database = Database(database_url(settings.storage))
+        database = Database(database_url(settings.storage), signals=signals)
         stack.push_async_callback(database.close)
         check_single_node(database, settings.storage, surroundings.alive_nodes)
         await database.migrate()
@@ -75,7 +75,8 @@ async def opened_services(
         ledger = Ledger(database, billing=access.billing)
         meter = LedgerMeter(ledger)
         stack.push_async_callback(meter.close)
-        leases = LeaseHolder(limiter, HolderTimes(heartbeat_s=access.heartbeat_s, lease_ttl_s=access.lease_ttl_s))
+        times = HolderTimes(heartbeat_s=access.heartbeat_s, lease_ttl_s=access.lease_ttl_s)
+        leases = LeaseHolder(limiter, times, signals=signals)
         stack.push_async_callback(leases.close)
         sources = AudioFetcher(settings.sources, settings.limits.max_bytes, any_bucket=opened)
         stack.push_async_callback(sources.close)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deployments.memory_shortages import SHORTAGES
 from deployments.recognition.batcher import BatchReport, Priority
 from deployments.signal_table import (
     BATCH_FAILURES,
     BATCH_ITEMS,
     BATCH_PADDED,
+    MEMORY_SHORTAGES,
     RECOGNITION_BATCHES,
     RECOGNITION_QUEUED,
     STAGE_AUDIO,
@@ -43,6 +45,7 @@ class BatchSignals:
         signals, work = self._signals, _WORK[report.priority]
         signals.observe(STAGE_WORK, report.worked_s, stage=_STAGE, work=work)
         signals.count(STAGE_BUSY, report.worked_s, stage=_STAGE, work=work)
+        signals.count(MEMORY_SHORTAGES, SHORTAGES.take(), stage=_STAGE)
         if report.failed:
             signals.count(BATCH_FAILURES, work=work)
             return

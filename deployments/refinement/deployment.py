@@ -9,8 +9,10 @@ from deployments.contracts import Refined, RefinementTask, Segment
 from deployments.offload import EngineThreads
 from deployments.refinement.fillers import without_fillers
 from deployments.refinement.polish.loading import load_polisher
+from deployments.refinement.polish.measured import AnswerObserver
 from deployments.refinement.polish.options import LanguageModelOptions
 from deployments.refinement.rules import refined_by_rules
+from deployments.signal_table import LLM_CALLS, LLM_TIME
 from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
 
@@ -33,7 +35,7 @@ class Refiner:
         self._observe_polish = stage_times(signals, "refinement", "polish")
         self._threads = EngineThreads(1, self._observe_rules)
         language_model = None if config is None else config.language_model
-        self._polisher = None if language_model is None else load_polisher(language_model)
+        self._polisher = None if language_model is None else load_polisher(language_model, _answers(signals))
 
     async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
         """Segments with the same times and speakers and better text; with a context, polished as well."""
@@ -61,3 +63,11 @@ class Refiner:
             return await self._polisher.polish(segments, task.context, terms, task.polish_timeout_s)
         finally:
             self._observe_polish(0.0, time.monotonic() - begun_s)
+
+
+def _answers(signals: Signals) -> AnswerObserver:
+    def observe(outcome: str, took_s: float) -> None:
+        signals.count(LLM_CALLS, outcome=outcome)
+        signals.observe(LLM_TIME, took_s)
+
+    return observe

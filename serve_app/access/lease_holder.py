@@ -10,6 +10,8 @@ from typing import Any
 
 from deployments.calls import Deadline, call, retried
 from deployments.errors import DeadlineExceeded, ServiceUnavailable, StageLost, TooManyRequests
+from deployments.signal_table import LIMITER_FAILURES, LIMITER_TIME
+from deployments.signals import SILENT, Signals
 from serve_app.access.lease_messages import AdmissionRequest, Admitted, Lease
 from serve_app.access.lease_reports import HolderTimes, LeaseReports
 from serve_app.access.visit import RateState
@@ -20,12 +22,19 @@ __all__ = ["HolderTimes", "LeaseHolder"]
 class LeaseHolder:
     """Holds leases of the Limiter for as long as requests run, and gives them up however they end."""
 
-    def __init__(self, limiter: Any, times: HolderTimes, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limiter: Any,
+        times: HolderTimes,
+        clock: Callable[[], float] = time.monotonic,
+        signals: Signals = SILENT,
+    ) -> None:
         """Limiter is its deployment handle; clock is monotonic, in seconds."""
         self._limiter = limiter
         self._admit_timeout_s = times.admit_timeout_s
         self._clock = clock
-        self._reports = LeaseReports(limiter, times, clock)
+        self._signals = signals
+        self._reports = LeaseReports(limiter, times, clock, signals)
 
     @contextlib.asynccontextmanager
     async def lease(
@@ -78,6 +87,7 @@ class LeaseHolder:
             raise
 
     async def _admitted(self, request: AdmissionRequest) -> RateState | None:
+        asked_s = self._clock()
         deadline = Deadline(self._admit_timeout_s, self._clock)
         try:
             while True:
@@ -87,7 +97,10 @@ class LeaseHolder:
                     return answer.rate
                 await asyncio.sleep(min(answer.ready_in_s, deadline.remaining_s()))
         except (StageLost, DeadlineExceeded) as error:
+            self._signals.count(LIMITER_FAILURES, call="admit")
             raise ServiceUnavailable("Requests cannot be admitted at the moment") from error
+        finally:
+            self._signals.observe(LIMITER_TIME, self._clock() - asked_s)
 
     @contextlib.asynccontextmanager
     async def _holding(self, lease: Lease) -> AsyncIterator[None]:

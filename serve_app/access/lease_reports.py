@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.calls import Deadline, call
+from deployments.signal_table import LEASES_LOST, LIMITER_FAILURES
+from deployments.signals import SILENT, Signals
 from serve_app.access.lease_messages import HolderReport, Lease
 
 _log = logging.getLogger("ray.serve")
@@ -47,12 +49,19 @@ class LeaseReports:
     process is silent.
     """
 
-    def __init__(self, limiter: Any, times: HolderTimes, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limiter: Any,
+        times: HolderTimes,
+        clock: Callable[[], float] = time.monotonic,
+        signals: Signals = SILENT,
+    ) -> None:
         """Limiter is its deployment handle; clock is monotonic, in seconds."""
         self.holder_id = uuid.uuid4().hex
         self._limiter = limiter
         self._times = times
         self._clock = clock
+        self._signals = signals
         self._sequence = itertools.count()
         self._pending: set[str] = set()
         self._held: dict[str, _Held] = {}
@@ -135,12 +144,14 @@ class LeaseReports:
             deadline = Deadline(self._times.lease_ttl_s, self._clock)
             lost: tuple[str, ...] = await call(self._limiter.report, report, deadline=deadline)
         except Exception as error:
+            self._signals.count(LIMITER_FAILURES, call="report")
             if not self._failing:
                 _log.warning("leases cannot be reported; running requests go on", exc_info=error)
             await self._answer(self._known_at, failing=True)
             return
         for lease_id in lost:
             if holding := self._held.get(lease_id):
+                self._signals.count(LEASES_LOST)
                 _log.warning("a lease was lost; its request is stopped")
                 self.end(holding.lease)
                 holding.lose()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.errors import RateLimitReached
+from deployments.signal_table import LEASES
+from deployments.signals import SILENT, Signals
 from serve_app.access.lease_messages import AdmissionRequest, Admitted, HolderReport, NotYet
 from serve_app.access.leases import BookSize, LeaseBook
 from serve_app.access.rate_limits import RateLimits
@@ -27,9 +29,13 @@ class Limiter:
     replaced, the new one learns from the holders which leases are held; requests per minute are counted anew.
     """
 
-    def __init__(self, config: LimiterConfig, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, config: LimiterConfig, clock: Callable[[], float] = time.monotonic, signals: Signals = SILENT
+    ) -> None:
         self._book = LeaseBook(config.lease_ttl_s, clock)
         self._rates = RateLimits(clock)
+        self._signals = signals
+        self._tell()
 
     async def admit(self, request: AdmissionRequest) -> Admitted | NotYet:
         """Grant the lease and count the request, both or neither.
@@ -51,10 +57,14 @@ class Limiter:
         except RateLimitReached:
             self._book.give_back(request.holder_id, lease)
             raise
+        finally:
+            self._tell()
 
     async def report(self, report: HolderReport) -> tuple[str, ...]:
         """Take in what a holder holds; the ids of the leases that it has lost."""
-        return self._book.report(report)
+        lost = self._book.report(report)
+        self._tell()
+        return lost
 
     async def load(self) -> BookSize:
         """What is held at the moment."""
@@ -62,6 +72,9 @@ class Limiter:
 
     async def check_health(self) -> None:
         """Answers on the event loop: without it Serve takes 15 minutes to see a loop that is stuck, not two."""
+
+    def _tell(self) -> None:
+        self._signals.set(LEASES, self._book.size.leases)
 
     def _rate(self, request: AdmissionRequest) -> RateState | None:
         if request.requests_per_minute is None:

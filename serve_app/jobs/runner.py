@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 from collections.abc import Mapping
 
+from deployments.trace_export import start_trace_export
 from serve_app.cluster import alive_nodes
 from serve_app.jobs.contracts import CallbackForm
 from serve_app.jobs.service import JobService
@@ -28,9 +29,10 @@ class JobRunner:
         Raises:
             EngineUnavailable: the storage that the settings name cannot serve this cluster.
         """
-        database = Database(database_url(settings.storage))
-        check_single_node(database, settings.storage, alive_nodes())
         signals = RaySignals()
+        start_trace_export()
+        database = Database(database_url(settings.storage), signals=signals)
+        check_single_node(database, settings.storage, alive_nodes())
         pipeline = MeasuredTranscriber(Pipeline(stages, settings, signals), signals, "job")
         self._service = JobService(settings, database, pipeline, forms, signals)
         # A context of its own: what Serve and Ray know of the constructor's call is not to be known of the jobs.

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from deployments.signal_table import LIVE_AUDIO, LIVE_ENDED, LIVE_FINAL, LIVE_SESSIONS, WARNINGS
+from deployments.signal_table import (
+    LIVE_AUDIO,
+    LIVE_ENDED,
+    LIVE_FINAL,
+    LIVE_SESSIONS,
+    LIVE_UTTERANCES,
+    WARNINGS,
+)
 from deployments.signals import Signals, failure_label
 from serve_app.live.contracts import Final
 
@@ -20,6 +27,7 @@ class LiveSignals:
     def said(self, final: Final) -> None:
         """A final was said; of one that comes twice, the second time counts."""
         if not final.is_provisional:
+            self._signals.count(LIVE_UTTERANCES, outcome=_outcome_of(final))
             for warning in final.warnings:
                 self._signals.count(WARNINGS, origin="live", code=warning.code.value)
 
@@ -32,3 +40,9 @@ class LiveSignals:
         outcome = "completed" if has_settled else "cancelled" if failure is None else failure_label(failure)
         self._signals.count(LIVE_ENDED, outcome=outcome)
         self._signals.count(LIVE_AUDIO, audio_s)
+
+
+def _outcome_of(final: Final) -> str:
+    if final.failure is not None:
+        return failure_label(final.failure)
+    return "completed" if final.words else "no_words"

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from deployments.errors import EngineUnavailable, ServiceUnavailable
+from deployments.signal_table import DATABASE_FAILURES, DATABASE_TIME
+from deployments.signals import SILENT, Signals
 
 _logger = logging.getLogger(__name__)
 # At DEBUG it writes every statement with its parameters: keys' hashes, URLs, transcripts.
@@ -44,12 +46,21 @@ _POSTGRES_CONNECT_ARGS: dict[str, Any] = {
 class Database:
     """One per process and event loop; owns the connections."""
 
-    def __init__(self, url: str, *, lock_timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        lock_timeout_s: float = 5.0,
+        signals: Signals = SILENT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Connects when first used.
 
         Args:
             url: ``sqlite+aiosqlite:///path`` or ``postgresql+psycopg://…``.
             lock_timeout_s: how long a transaction waits for others.
+            signals: are told how long transactions take, and of those that got no answer.
+            clock: in seconds.
 
         Raises:
             ValueError: another kind of database, or one in memory, which no other process could see.
@@ -57,6 +68,8 @@ class Database:
         """
         self._url = _checked(url)
         self._lock_timeout_s = lock_timeout_s
+        self._signals = signals
+        self._clock = clock
         self._engine = (_sqlite_engine if self.is_sqlite else _postgres_engine)(self._url, lock_timeout_s)
         # SQLite lets one writer in at a time and lets the others poll. Those of this process queue here instead: in
         # order, and without a thread each.
@@ -77,7 +90,7 @@ class Database:
         Raises:
             ServiceUnavailable: the database cannot be reached, or is locked for too long.
         """
-        async with self._errors_translated(), self._my_turn():
+        async with self._told("write"), self._errors_translated(), self._my_turn():
             engine = self._engine.execution_options(begin="BEGIN IMMEDIATE")
             async with engine.begin() as connection:
                 yield connection
@@ -89,7 +102,7 @@ class Database:
         Raises:
             ServiceUnavailable: the database cannot be reached.
         """
-        async with self._errors_translated(), self._engine.connect() as connection:
+        async with self._told("read"), self._errors_translated(), self._engine.connect() as connection:
             yield connection
 
     async def migrate(self) -> None:
@@ -134,6 +147,18 @@ class Database:
             yield
         finally:
             self._turn.release()
+
+    @contextlib.asynccontextmanager
+    async def _told(self, kind: str) -> AsyncIterator[None]:
+        """The body is one transaction. An error that is not the database's is its user's, and no failure."""
+        begun_s = self._clock()
+        try:
+            yield
+        except ServiceUnavailable:
+            self._signals.count(DATABASE_FAILURES, kind=kind)
+            raise
+        finally:
+            self._signals.observe(DATABASE_TIME, self._clock() - begun_s, kind=kind)
 
     @contextlib.asynccontextmanager
     async def _errors_translated(self) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ import pytest
 
 from deployments import signal_table
 from deployments.errors import RateLimitReached, RayscribeError
+from deployments.memory_shortages import ShortageCount
 from deployments.offload import EngineThreads
 from deployments.signal_table import STAGE_BUSY, STAGE_QUEUE, STAGE_WORK
 from deployments.signals import Counter, Gauge, Histogram, failure_label
@@ -85,3 +86,10 @@ async def test_a_call_that_fails_counts_as_work_and_one_that_waits_as_waiting() 
     assert signals.observed(STAGE_QUEUE, "decode", "decode") == [2.0]
     assert signals.observed(STAGE_WORK, "decode", "decode") == [3.0]
     assert signals.counted(STAGE_BUSY, "decode", "decode") == 3.0
+
+
+def test_shortages_of_memory_are_told_once() -> None:
+    shortages = ShortageCount()
+    shortages.add()
+    shortages.add()
+    assert (shortages.take(), shortages.take()) == (2, 0)

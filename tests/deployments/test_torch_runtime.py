@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.errors import EngineUnavailable
+from deployments.memory_shortages import SHORTAGES
 from deployments.torch_runtime import Precision, TorchSettings, halving, placement_of
 
 torch = pytest.importorskip("torch")
@@ -44,5 +45,7 @@ def test_an_item_that_never_fits_is_an_error() -> None:
     def run(batch: Sequence[int]) -> list[int]:
         raise torch.OutOfMemoryError("no room")
 
+    SHORTAGES.take()
     with pytest.raises(torch.OutOfMemoryError):
         halving(run, [1, 2, 3])
+    assert SHORTAGES.take() == 2

@@ -8,6 +8,7 @@ from typing import Any
 
 from ray.exceptions import ActorDiedError
 
+from deployments.signals import SILENT, Signals
 from serve_app.access.limiter import Limiter, LimiterConfig
 from tests.fakes.stages import FakeResponse
 
@@ -15,15 +16,16 @@ from tests.fakes.stages import FakeResponse
 class LimiterLink:
     """The one Limiter of a service, which can die and be replaced. ``delay_s`` is asked for each way of a message."""
 
-    def __init__(self, ttl_s: float, delay_s: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, ttl_s: float, delay_s: Callable[[], float] = lambda: 0.0, signals: Signals = SILENT) -> None:
         self.delay_s = delay_s
         self._ttl_s = ttl_s
+        self._signals = signals
         self._started = asyncio.Event()
         self._limiter: Limiter | None = None
 
     def start(self) -> None:
         """A new Limiter, which knows nothing."""
-        self._limiter = Limiter(LimiterConfig(self._ttl_s), asyncio.get_running_loop().time)
+        self._limiter = Limiter(LimiterConfig(self._ttl_s), asyncio.get_running_loop().time, self._signals)
         self._started.set()
 
     def die(self) -> None:

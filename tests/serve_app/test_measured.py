@@ -9,6 +9,7 @@ from deployments.contracts import SpeechMap, TranscriptionRequest, Transcription
 from deployments.errors import Overloaded
 from deployments.signal_table import (
     TRANSCRIPTION_AUDIO,
+    TRANSCRIPTION_BYTES,
     TRANSCRIPTION_RTFX,
     TRANSCRIPTION_STAGE,
     TRANSCRIPTION_STAGE_SPENT,
@@ -42,6 +43,7 @@ async def test_a_transcript_tells_its_time_by_its_length_and_its_warnings() -> N
     assert signals.observed(TRANSCRIPTION_TIME, "request", "under_1_min") == [0.5]
     assert signals.observed(TRANSCRIPTION_RTFX, "request", "under_1_min") == [40.0]
     assert signals.counted(TRANSCRIPTION_AUDIO, "request") == 20.0
+    assert signals.counted(TRANSCRIPTION_BYTES, "request") == AUDIO.nbytes
     assert signals.counted(WARNINGS, "request", "audio_truncated") == 1
 
 
@@ -62,7 +64,10 @@ async def test_a_failure_is_counted_by_its_class_and_takes_no_time(error: Except
     signals = RecordedSignals()
     with pytest.raises(type(error)):
         await measured(FakePipeline(error=error), signals).transcribe(REQUEST, AUDIO)
-    assert dict(signals.counts) == {(TRANSCRIPTIONS.name, ("request", outcome)): 1}
+    assert dict(signals.counts) == {
+        (TRANSCRIPTION_BYTES.name, ("request",)): AUDIO.nbytes,
+        (TRANSCRIPTIONS.name, ("request", outcome)): 1,
+    }
     assert not signals.values
 
 

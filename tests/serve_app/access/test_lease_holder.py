@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deployments.errors import ConcurrencyLimitReached, InvalidRequest, RateLimitReached, ServiceUnavailable
+from deployments.signal_table import LEASES, LEASES_LOST, LIMITER_FAILURES, LIMITER_TIME
 from serve_app.access.lease_holder import HolderTimes, LeaseHolder
 from serve_app.access.lease_messages import HolderReport
 from serve_app.access.leases import BookSize
 from tests.fakes.limiter_link import LimiterHandle, LimiterLink
+from tests.fakes.signals import RecordedSignals
 from tests.fakes.stages import FakeResponse
 from tests.fakes.virtual_time import run_virtually
 
@@ -24,12 +26,13 @@ class Site:
     """A Limiter that has settled, and ingress processes with their handles."""
 
     def __init__(self, delay_s: float = 0.0) -> None:
-        self.link = LimiterLink(TIMES.lease_ttl_s, lambda: delay_s)
+        self.signals = RecordedSignals()
+        self.link = LimiterLink(TIMES.lease_ttl_s, lambda: delay_s, self.signals)
         self.link.start()
 
     def ingress(self) -> tuple[LeaseHolder, LimiterHandle]:
         handle = LimiterHandle(self.link)
-        return LeaseHolder(handle, TIMES, asyncio.get_running_loop().time), handle
+        return LeaseHolder(handle, TIMES, asyncio.get_running_loop().time, self.signals), handle
 
     async def leases(self) -> int:
         return (await self.link.limiter.load()).leases
@@ -274,8 +277,10 @@ async def test_a_request_whose_place_was_taken_is_stopped_with_a_reason(site: Si
         assert await asyncio.wait_for(task, 2 * TIMES.heartbeat_s) == "answered"
         assert seen == ["cancelled", "The request was stopped: others took its place while it was cut off"]
         assert task.cancelling() == 0
-        assert await site.leases() == 1
-    assert await site.leases() == 0
+        assert await site.leases() == site.signals.level(LEASES) == 1
+    assert await site.leases() == site.signals.level(LEASES) == 0
+    assert site.signals.counted(LEASES_LOST) == 1
+    assert site.signals.counted(LIMITER_FAILURES, "report") > 0
 
 
 @at_a_site(delay_s=0.05)
@@ -358,6 +363,8 @@ async def test_a_request_does_not_wait_for_ever_for_a_limiter(site: Site) -> Non
             async with holder.lease("ann", cap, per_minute):
                 pytest.fail("nobody has admitted it")
     assert await now_s() - before_s == pytest.approx(2 * TIMES.admit_timeout_s)
+    assert site.signals.counted(LIMITER_FAILURES, "admit") == 2
+    assert site.signals.observed(LIMITER_TIME) == [pytest.approx(TIMES.admit_timeout_s)] * 2
     site.link.start()
     await asyncio.sleep(TIMES.lease_ttl_s + TIMES.heartbeat_s)
     async with holder.lease("ann", 1, None):

@@ -18,6 +18,7 @@ from deployments.errors import (
     StageLost,
     UnsupportedAudio,
 )
+from deployments.signal_table import LIVE_UTTERANCES
 from serve_app.live.contracts import AudioFormat, Encoding, Final, Partial, SessionEnded, SpeechEnded, SpeechStarted
 from serve_app.live.endpointing import EndpointingSettings
 from tests.fakes.live_audio import ScriptedHearing, half_seconds, silence, speech
@@ -354,6 +355,8 @@ def test_an_utterance_that_cannot_be_had_is_lost_and_costs_nothing_and_the_sessi
     first, second, third = bench.said(Final)
     assert [final.text for final in (first, second, third)] == ["word0 word1", "", "word8 word9"]
     assert [final.failure is None for final in (first, second, third)] == [True, False, True]
+    assert bench.signals.counted(LIVE_UTTERANCES, "completed") == 2
+    assert bench.signals.counted(LIVE_UTTERANCES, "stage_lost") == 1
     assert 1.0 <= second.start_s <= 2.0
     assert 3.0 <= second.end_s <= 3.6
     assert bench.error is None

@@ -13,10 +13,12 @@ from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from deployments.errors import EngineUnavailable, ServiceUnavailable
+from deployments.signal_table import DATABASE_FAILURES, DATABASE_TIME
 from serve_app.jobs import tables as jobs_tables
 from serve_app.storage.database import Database
 from serve_app.storage.tables import METADATA, USERS
 from tests.fakes.postgres import PostgresServer
+from tests.fakes.signals import RecordedSignals
 
 pytestmark = pytest.mark.unit
 
@@ -152,8 +154,27 @@ async def test_a_mistake_in_a_statement_is_no_outage(database: Database) -> None
             await connection.execute(text("SELECT * FROM no_such_table"))
 
 
+async def test_transactions_tell_their_time_and_a_mistake_in_one_is_no_failure_of_the_database(
+    database_url: str,
+) -> None:
+    signals, times_s = RecordedSignals(), iter([1.0, 1.5, 2.0, 4.0])
+    database = Database(database_url, signals=signals, clock=lambda: next(times_s))
+    try:
+        with pytest.raises(ZeroDivisionError):
+            async with database.reading():
+                raise ZeroDivisionError
+        async with database.writing():
+            pass
+    finally:
+        await database.close()
+    assert signals.observed(DATABASE_TIME, "read") == [0.5]
+    assert signals.observed(DATABASE_TIME, "write") == [2.0]
+    assert not signals.counts
+
+
 async def test_a_lock_that_is_held_too_long_is_an_outage(database_url: str) -> None:
-    first, second = Database(database_url), Database(database_url, lock_timeout_s=0.05)
+    signals = RecordedSignals()
+    first, second = Database(database_url), Database(database_url, lock_timeout_s=0.05, signals=signals)
     try:
         async with first.writing() as connection:
             await connection.execute(insert(USERS), _user("ann"))
@@ -166,6 +187,7 @@ async def test_a_lock_that_is_held_too_long_is_an_outage(database_url: str) -> N
                 with pytest.raises(ServiceUnavailable, match="The database does not answer"):
                     async with second.writing() as other:
                         await other.execute(insert(USERS), _user("ann"))
+            assert signals.counted(DATABASE_FAILURES, "write") == len(signals.observed(DATABASE_TIME, "write")) >= 1
     finally:
         await first.close()
         await second.close()
