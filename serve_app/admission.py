@@ -20,6 +20,16 @@ class Admission:
         self._requests = 0
         on_change(0)
 
+    @property
+    def places(self) -> int:
+        """All of them."""
+        return self._max_requests
+
+    @property
+    def taken(self) -> int:
+        """Places that are held now."""
+        return self._requests
+
     @contextlib.contextmanager
     def admitted(self) -> Iterator[None]:
         """Hold a place.

@@ -64,3 +64,13 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Called by Serve after the constructor."""
         return make_app(self._services, self._resources)
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """What scaling goes by: places that are taken, of how many."""
+        requests, sockets = self._services.admission, self._services.sockets
+        return {
+            "requests": requests.taken,
+            "max_requests": requests.places,
+            "sessions": sockets.taken,
+            "max_sessions": sockets.places,
+        }

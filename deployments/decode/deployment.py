@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,3 +32,7 @@ class Decoder:
         waveform = await self._threads.run(lambda should_stop: PyAvDecoder(limits).decode(data, should_stop))
         self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="decode", work="decode")
         return waveform
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """What scaling goes by; work is counted in files, whose length is not known before."""
+        return asdict(self._threads.stats)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from deployments.contracts import SpeakerCount, SpeakerTurn, Voiceprint, Waveform
 from deployments.diarization.engines import DEFAULT_ENGINE, DiarizationEngineOptions, load_diarization_engine
@@ -33,7 +33,7 @@ class Diarizer:
     async def diarize(self, waveform: Waveform, speaker_count: SpeakerCount) -> tuple[SpeakerTurn, ...]:
         """See DiarizationEngine.diarize."""
         turns = await self._threads.run(
-            lambda should_stop: self._engine.diarize(waveform.samples, speaker_count, should_stop)
+            lambda should_stop: self._engine.diarize(waveform.samples, speaker_count, should_stop), waveform.duration_s
         )
         self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="diarization", work="diarize")
         return turns
@@ -43,3 +43,7 @@ class Diarizer:
         voice = await self._live_threads.run(lambda should_stop: self._engine.voiceprint(waveform.samples, should_stop))
         self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="diarization", work="voiceprint")
         return voice
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """What scaling goes by, of recordings alone; work is counted in seconds of audio."""
+        return asdict(self._threads.stats)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from deployments.contracts import LanguageSpan, TimeSpan, Waveform
 from deployments.errors import UnsupportedParameter
@@ -58,9 +58,14 @@ class LanguageIdentifier:
             raise UnsupportedParameter(
                 "languages", f"can only be told apart if they are among {', '.join(known)}", known
             )
-        labels = await self._threads.run(
-            lambda should_stop: self._identifier.identify(waveform.samples, regions, should_stop, narrowed, before)
-        )
         audio_s = sum(region.duration_s for region in regions)
+        labels = await self._threads.run(
+            lambda should_stop: self._identifier.identify(waveform.samples, regions, should_stop, narrowed, before),
+            audio_s,
+        )
         self._signals.count(STAGE_AUDIO, audio_s, stage="language_id", work="identify")
         return labels
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """What scaling goes by; work is counted in seconds of audio."""
+        return asdict(self._threads.stats)

@@ -23,6 +23,7 @@ from enum import IntEnum
 from typing import Generic, Protocol, TypeVar
 
 from deployments.errors import DeadlineExceeded, Overloaded
+from deployments.work_meter import BusyTime, WorkStats
 
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
@@ -34,6 +35,11 @@ class Priority(IntEnum):
     LIVE = 0
     LIVE_PARTIAL = 1
     FILE = 2
+
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody speaks just now."""
+        return self is not Priority.FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,14 @@ class BatcherLoad:
     running_batches: int
     batches: int
     batched_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStats(WorkStats):
+    """WorkStats of a batcher, whose slots are those of one priority, and of it the part that somebody hears live."""
+
+    live_waiting: float
+    live_busy_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +172,10 @@ class Batcher(Generic[Payload, Result]):
         self._queued_s = 0.0
         self._batches = 0
         self._batched_items = 0
+        self._busy, self._live_busy = BusyTime(), BusyTime()
+        self._worked_s = 0.0
+        self._done_s = 0.0
+        self._calls = 0
 
     @property
     def load(self) -> BatcherLoad:
@@ -168,6 +186,22 @@ class Batcher(Generic[Payload, Result]):
             running_batches=sum(map(len, self._running.values())),
             batches=self._batches,
             batched_items=self._batched_items,
+        )
+
+    @property
+    def stats(self) -> BatchStats:
+        """What waits now, and what was done until now; calls are submissions."""
+        live_s = sum(item.duration_s for flow in self._flows if flow.priority.is_live for item in flow.items)
+        return BatchStats(
+            slots=self._limits.slots,
+            waiting=self._queued_s,
+            busy_s=self._busy.total_s,
+            worked_s=self._worked_s,
+            done=self._done_s,
+            calls=self._calls,
+            cpu_s=time.process_time(),
+            live_waiting=live_s,
+            live_busy_s=self._live_busy.total_s,
         )
 
     async def submit(
@@ -197,7 +231,9 @@ class Batcher(Generic[Payload, Result]):
         self._flows.append(flow)
         try:
             self._dispatch()
-            return list(await asyncio.gather(*futures))
+            results = list(await asyncio.gather(*futures))
+            self._calls += 1
+            return results
         finally:
             self._forget(flow)
             self._tell_load()
@@ -241,12 +277,19 @@ class Batcher(Generic[Payload, Result]):
         task = asyncio.create_task(self._run_batch(batch, priority), context=contextvars.Context())
         running = self._running[priority]
         running.add(task)
+        self._occupy(priority, 1)
 
         def free_slot(_: asyncio.Task[None]) -> None:
             running.discard(task)
+            self._occupy(priority, -1)
             self._dispatch()
 
         task.add_done_callback(free_slot)
+
+    def _occupy(self, priority: Priority, by: int) -> None:
+        self._busy.change(by)
+        if priority.is_live:
+            self._live_busy.change(by)
 
     def _next_batch(self, priority: Priority, free_slots: int) -> list[_Item[Payload, Result]]:
         """The fairest next item of a priority, and others of similar length in fair order."""
@@ -321,15 +364,17 @@ class Batcher(Generic[Payload, Result]):
     def _tell(
         self, batch: Sequence[_Item[Payload, Result]], priority: Priority, begun_s: float, *, failed: bool
     ) -> None:
-        self._observer.ran(
-            BatchReport(
-                priority,
-                waits_s=tuple(begun_s - item.submitted_s for item in batch),
-                durations_s=tuple(item.duration_s for item in batch),
-                worked_s=time.monotonic() - begun_s,
-                failed=failed,
-            )
+        report = BatchReport(
+            priority,
+            waits_s=tuple(begun_s - item.submitted_s for item in batch),
+            durations_s=tuple(item.duration_s for item in batch),
+            worked_s=time.monotonic() - begun_s,
+            failed=failed,
         )
+        if not failed:
+            self._worked_s += report.worked_s
+            self._done_s += sum(report.durations_s)
+        self._observer.ran(report)
 
 
 def _fail(item: _Item[Payload, Result], error: Exception) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -79,8 +79,8 @@ class Recognizer:
         return self._batcher.load
 
     def record_autoscaling_stats(self) -> dict[str, float]:
-        """What scaling can go by: audio that waits."""
-        return {"queued_s": self._batcher.load.queued_s}
+        """What scaling goes by; work is counted in seconds of audio."""
+        return asdict(self._batcher.stats)
 
 
 def _priority(task: RecognitionTask) -> Priority:

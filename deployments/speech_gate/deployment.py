@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from deployments.contracts import SpeechMap, Waveform
 from deployments.offload import EngineThreads
 from deployments.signal_table import STAGE_AUDIO
@@ -20,6 +22,12 @@ class SpeechGate:
 
     async def inspect(self, waveform: Waveform) -> SpeechMap:
         """See SpeechGateEngine.inspect."""
-        speech = await self._threads.run(lambda should_stop: self._engine.inspect(waveform, should_stop))
+        speech = await self._threads.run(
+            lambda should_stop: self._engine.inspect(waveform, should_stop), waveform.duration_s
+        )
         self._signals.count(STAGE_AUDIO, speech.duration_s, stage="speech_gate", work="inspect")
         return speech
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """What scaling goes by; work is counted in seconds of audio."""
+        return asdict(self._threads.stats)

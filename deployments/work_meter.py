@@ -1,0 +1,122 @@
+"""How much of a replica's engine is in use, and how much waits for it: what scaling goes by."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkStats:
+    """What one replica has done since it began. Work is measured in seconds of audio, or in calls.
+
+    Attributes:
+        slots: pieces of work that the engine does at once.
+        waiting: work that has been asked for and not begun.
+        busy_s: seconds that slots were in use, all together, what has not ended included.
+        worked_s: the same of what was finished, and ``done`` is how much work that was, of so many ``calls``.
+        cpu_s: processor time of the whole process.
+    """
+
+    slots: int
+    waiting: float
+    busy_s: float
+    worked_s: float
+    done: float
+    calls: int
+    cpu_s: float
+
+
+class BusyTime:
+    """Seconds in which something was under way, times how many of it: the integral of a count. Not for two threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` is in seconds."""
+        self._clock = clock
+        self._count = 0
+        self._until_s = clock()
+        self._total_s = 0.0
+
+    def change(self, by: int) -> None:
+        """So many more, or fewer, from now on."""
+        self._total_s = self.total_s
+        self._until_s = self._clock()
+        self._count += by
+
+    @property
+    def total_s(self) -> float:
+        """Until now."""
+        return self._total_s + self._count * (self._clock() - self._until_s)
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """A piece of work on its way through a WorkMeter."""
+
+    amount: float
+    waits: bool = True
+    begun_s: float | None = None
+
+
+class WorkMeter:
+    """Counts work that waits for an engine and is done by it. Methods may be called from any thread."""
+
+    def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` is in seconds."""
+        self._slots = slots
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._busy = BusyTime(clock)
+        self._waiting = 0.0
+        self._worked_s = 0.0
+        self._done = 0.0
+        self._calls = 0
+
+    def asked(self, amount: float) -> Piece:
+        """Work has come and waits."""
+        with self._lock:
+            self._waiting += amount
+        return Piece(amount)
+
+    def begun(self, piece: Piece) -> None:
+        """The engine works on it."""
+        with self._lock:
+            self._stop_waiting(piece)
+            piece.begun_s = self._clock()
+            self._busy.change(1)
+
+    def ended(self, piece: Piece, *, is_done: bool) -> None:
+        """The engine is through with it, or has given it up."""
+        with self._lock:
+            self._busy.change(-1)
+            if is_done and piece.begun_s is not None:
+                self._worked_s += self._clock() - piece.begun_s
+                self._done += piece.amount
+                self._calls += 1
+
+    def left(self, piece: Piece) -> None:
+        """Nobody waits for it any more; what has begun goes on until it ends."""
+        with self._lock:
+            self._stop_waiting(piece)
+
+    @property
+    def stats(self) -> WorkStats:
+        """What waits now, and what was done until now."""
+        with self._lock:
+            return WorkStats(
+                slots=self._slots,
+                waiting=self._waiting,
+                busy_s=self._busy.total_s,
+                worked_s=self._worked_s,
+                done=self._done,
+                calls=self._calls,
+                cpu_s=time.process_time(),
+            )
+
+    def _stop_waiting(self, piece: Piece) -> None:
+        if piece.waits:
+            piece.waits = False
+            # Floats added and taken away in another order leave a little, to either side.
+            self._waiting = max(0.0, self._waiting - piece.amount)
