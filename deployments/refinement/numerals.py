@@ -1,7 +1,8 @@
 """Inverse text normalisation of numbers: "twenty five percent" is written 25%, "२५" is written 25.
 
-Numbers are found by text2num (Allo-Media), a parser of eight European languages. Those under ten on their own stay
-words, as people write them, and as they are often no numbers ("one of them"). What is added here:
+Numbers are found by text2num (Allo-Media), a parser of eight European languages, and in Hindi by hindi_numbers. Those
+under ten on their own stay words, as people write them, and as they are often no numbers ("one of them"). In Hindi two
+of them in a row do as well: "दो तीन लोग" are two or three people. What is added here:
 
 * A year is said in two halves, in English: "nineteen ninety five" is 1995.
 * Whole millions and more keep the word, as people write them: "5 million".
@@ -19,13 +20,16 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-from text_to_num import Occurence, find_numbers
+from text_to_num import Occurence
+from text_to_num import find_numbers as find_european_numbers
 
 from deployments.contracts import Segment, Word
+from deployments.refinement import hindi_numbers
 from deployments.refinement.merging import Merge, is_parted, merged
 from deployments.refinement.rewording import without_marks
 
-LANGUAGES = frozenset({"da", "de", "en", "es", "fr", "it", "nl", "pt"})
+_HINDI = "hi"
+LANGUAGES = frozenset({"da", "de", "en", "es", "fr", "it", "nl", "pt", _HINDI})
 """Whose number words are known (ISO 639-1)."""
 
 _LARGEST_ALONE_AS_WORD = 9
@@ -36,6 +40,7 @@ _PERCENT = {
     "en": (("percent",), ("per", "cent")),
     "es": (("por", "ciento"),),
     "fr": (("pour", "cent"),),
+    _HINDI: (("प्रतिशत",), ("फ़ीसदी",), ("फीसदी",), ("परसेंट",)),
     "it": (("per", "cento"), ("percento",)),
     "nl": (("procent",),),
     "pt": (("por", "cento"),),
@@ -67,7 +72,7 @@ class _Spoken:
     def text(self) -> str:
         return self._core
 
-    def nt_separated(self, previous: _Spoken) -> bool:  # noqa: ARG002  # it is always the word before
+    def nt_separated(self, previous: hindi_numbers.Token) -> bool:  # noqa: ARG002  # it is always the word before
         return self._is_parted
 
     def not_a_number_part(self) -> bool:
@@ -119,12 +124,21 @@ def _with_numbers(segment: Segment) -> Segment:
 def _numbers(words: Sequence[Word], language: str, other: set[int]) -> list[_Number]:
     """The numbers that are to be written in digits, in order."""
     tokens = [_Spoken(words, index, index not in other and not word.boosted) for index, word in enumerate(words)]
-    found = find_numbers(tokens, language, 0.0)
+    found = _found(tokens, language)
     kept = (_kept(words, tokens, occurrence, language) for occurrence in found)
     return [number for number in kept if number is not None]
 
 
-def _kept(words: Sequence[Word], tokens: Sequence[_Spoken], found: Occurence, language: str) -> _Number | None:
+def _found(tokens: Sequence[_Spoken], language: str) -> list[Occurence] | list[hindi_numbers.Found]:
+    if language == _HINDI:
+        return hindi_numbers.find_numbers(tokens)
+    found: list[Occurence] = find_european_numbers(tokens, language, 0.0)
+    return found
+
+
+def _kept(
+    words: Sequence[Word], tokens: Sequence[_Spoken], found: Occurence | hindi_numbers.Found, language: str
+) -> _Number | None:
     start, end = found.start, found.end
     if start > 0 and _has_digits(words[start - 1]) and not is_parted(words[start - 1], words[start]):
         return None
@@ -138,7 +152,7 @@ def _kept(words: Sequence[Word], tokens: Sequence[_Spoken], found: Occurence, la
         if end - start == 1 or not has_article:
             return None
         start -= 1
-    if value >= _MILLION and value % _MILLION == 0 and not found.is_ordinal:
+    if value >= _MILLION and value % _MILLION == 0 and not found.is_ordinal and language != _HINDI:
         return _before_the_millions(tokens[start:end], start, value, language)
     return _Number(start, end, text, value, not found.is_ordinal)
 
@@ -146,8 +160,8 @@ def _kept(words: Sequence[Word], tokens: Sequence[_Spoken], found: Occurence, la
 def _before_the_millions(tokens: Sequence[_Spoken], start: int, value: float, language: str) -> _Number | None:
     """Of "five million" the five; None where there is nothing to be written in digits."""
     *head, last = tokens
-    scale = find_numbers([last], language, 0.0)
-    found = find_numbers(head, language, 0.0) if head else []
+    scale = _found([last], language)
+    found = _found(head, language) if head else []
     if len(found) != 1 or len(scale) != 1 or (found[0].start, found[0].end) != (0, len(head)):
         return None
     if found[0].value * scale[0].value != value:
@@ -158,14 +172,33 @@ def _before_the_millions(tokens: Sequence[_Spoken], start: int, value: float, la
 def _is_small_word(
     words: Sequence[Word], numbers: Sequence[_Number], at: int, percents: Mapping[int, int], language: str
 ) -> bool:
-    """Whether a number stays a word: a small one on its own, and one, which is mostly an article outside English."""
+    """Whether a number stays a word: a small one on its own.
+
+    So does one beside another number, which is mostly an article outside English, and any two in Hindi. Of three or
+    more in a row, as people tell telephone numbers, all are figures.
+    """
     number = numbers[at]
     if number.end - number.start > 1 or number.value > _LARGEST_ALONE_AS_WORD or number.end in percents:
         return False
-    if not number.is_cardinal or (number.value == 1 and language != "en"):
+    if not number.is_cardinal:
         return True
-    around = pairwise(number for number in numbers[max(at - 1, 0) : at + 2] if number.is_cardinal)
-    return not any(_are_adjacent(words, *pair) for pair in around if number in pair)
+    needs_three = language == _HINDI or (number.value == 1 and language != "en")
+    return _row_length(words, numbers, at) < (3 if needs_three else 2)
+
+
+def _row_length(words: Sequence[Word], numbers: Sequence[_Number], at: int) -> int:
+    """How many cardinal numbers stand together, one of which this is."""
+
+    def goes_on(first: int, second: int) -> bool:
+        pair = numbers[first], numbers[second]
+        return pair[0].is_cardinal and pair[1].is_cardinal and _are_adjacent(words, *pair)
+
+    first = last = at
+    while first > 0 and goes_on(first - 1, first):
+        first -= 1
+    while last + 1 < len(numbers) and goes_on(last, last + 1):
+        last += 1
+    return last - first + 1
 
 
 def _years(words: Sequence[Word], numbers: Sequence[_Number]) -> list[_Number]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from deployments.refinement.hindi_numbers import is_number_word
 from deployments.refinement.sound_alike import spelling_key
 
 _NUMBERS = {
@@ -25,15 +26,18 @@ _NUMBERS = {
     "trente quarante cinquante soixante septante huitante nonante cent cents mille million millions milliard milliards "
     "premier première second seconde demi demie moitié quart tiers double douzaine virgule pourcent",
     "es": "cero un uno una dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis "
-    "diecisiete dieciocho diecinueve veinte veintiuno treinta cuarenta cincuenta sesenta setenta ochenta noventa cien "
-    "ciento cientos mil millón millones primero primera segundo segunda tercero medio media mitad doble docena coma",
+    "diecisiete dieciocho diecinueve veinte veintiuno veintiuna veintidós veintitrés veinticuatro veinticinco "
+    "veintiséis veintisiete veintiocho veintinueve treinta cuarenta cincuenta sesenta setenta ochenta noventa cien "
+    "ciento cientos doscientos doscientas trescientos trescientas cuatrocientos cuatrocientas quinientos quinientas "
+    "seiscientos seiscientas setecientos setecientas ochocientos ochocientas novecientos novecientas mil millón "
+    "millones primero primera segundo segunda tercero medio media mitad doble docena coma",
     "it": "zero un uno una due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici "
     "sedici diciassette diciotto diciannove venti trenta quaranta cinquanta sessanta settanta ottanta novanta cento "
     "mille mila milione milioni miliardo miliardi primo prima secondo seconda mezzo mezza metà doppio dozzina virgola",
     "pt": "zero um uma dois duas três quatro cinco seis sete oito nove dez onze doze treze catorze quatorze quinze "
     "dezesseis dezessete dezoito dezenove vinte trinta quarenta cinquenta sessenta setenta oitenta noventa cem cento "
-    "duzentos trezentos mil milhão milhões bilhão bilhões primeiro primeira segundo segunda meio meia metade dobro "
-    "dúzia vírgula",
+    "duzentos trezentos quatrocentos quinhentos seiscentos setecentos oitocentos novecentos mil milhão milhões "
+    "bilhão bilhões primeiro primeira segundo segunda meio meia metade dobro dúzia vírgula",
     "nl": "nul een één twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien "
     "zeventien achttien negentien twintig dertig veertig vijftig zestig zeventig tachtig negentig honderd duizend "
     "miljoen miljard eerste tweede derde half helft kwart dubbel dozijn komma procent",
@@ -41,8 +45,8 @@ _NUMBERS = {
     "тринадцать четырнадцать пятнадцать шестнадцать семнадцать восемнадцать девятнадцать двадцать тридцать сорок "
     "пятьдесят шестьдесят семьдесят восемьдесят девяносто сто двести триста четыреста пятьсот тысяча тысячи тысяч "
     "миллион миллиона миллионов миллиард первый второй третий половина четверть полтора",
-    "hi": "शून्य एक दो तीन चार पाँच पांच छह छः सात आठ नौ दस ग्यारह बारह तेरह चौदह पंद्रह सोलह सत्रह अठारह उन्नीस "
-    "बीस तीस चालीस पचास साठ सत्तर अस्सी नब्बे सौ हज़ार हजार लाख करोड़ अरब पहला दूसरा तीसरा आधा डेढ़ ढाई",
+    # With the words that hindi_numbers knows.
+    "hi": "पहला पहली पहले दूसरा दूसरी दूसरे तीसरा तीसरी तीसरे चौथा चौथी चौथे आधा आधी आधे",
 }
 _NEGATIONS = {
     "en": "not no never none nobody nothing nowhere neither nor without cannot cant wont dont doesnt didnt isnt arent "
@@ -109,6 +113,6 @@ def _is_number(part: str, language: str) -> bool:
     if any(unicodedata.category(character)[0] == "N" for character in part):
         return True
     known = _NUMBER_KEYS.get(language, frozenset())
-    if part in known:
+    if part in known or (language == "hi" and is_number_word(part)):
         return True
     return language in _COMPOUNDING and any(len(number) >= _LEAST_COMPOUND_PART and number in part for number in known)

@@ -76,7 +76,16 @@ def test_words_that_only_look_like_numbers_stay(heard: str) -> None:
         ("pt", "vinte e cinco por cento", "25%"),
         ("nl", "vijfentwintig", "25"),
         ("da", "femogtyve procent", "25%"),
+        ("fr", "un deux trois", "1 2 3"),
         ("hi", "मैं २५ साल का हूँ", "मैं 25 साल का हूँ"),
+        ("hi", "वह पैंतीस साल की है।", "वह 35 साल की है।"),
+        ("hi", "उन्नीस सौ पचानवे में, दो हज़ार चौबीस में", "1995 में, 2024 में"),
+        ("hi", "साढ़े तीन सौ लोग और ढाई हजार रुपये", "350 लोग और 2500 रुपये"),
+        ("hi", "बारह करोड़ पाँच लाख, डेढ़ लाख", "12 करोड़ 5 लाख, 1.5 लाख"),
+        ("hi", "पच्चीस प्रतिशत, तीन दशमलव पाँच फ़ीसदी", "25%, 3.5%"),
+        ("hi", "नौ आठ एक शून्य", "9 8 1 0"),
+        ("hi", "दो तीन लोग, एक आदमी, सौ लोग", "दो तीन लोग, एक आदमी, सौ लोग"),
+        ("hi", "साढ़े तीन बजे डेढ़ घंटा, हज़ार बार", "साढ़े तीन बजे डेढ़ घंटा, हज़ार बार"),
         ("ar", "الساعة ٣:٤٥ الآن", "الساعة 3:45 الآن"),
         ("ja", "五", "五"),
         ("hi", "twenty five", "twenty five"),
@@ -123,10 +132,11 @@ HEARD = st.sampled_from(
         ),
         *("twenty-five", "five,", "(nineteen", "ninety.", "first", "second", "5", "2,5", "२५", "٣", "oh", "word", "?!"),
         *("vingt", "pour", "cent", "fünf", "und", "zwanzig", "millones", "por", "ciento", "een", "…"),
+        *("एक", "दो", "पैंतीस", "सौ", "हज़ार", "लाख", "साढ़े", "डेढ़", "दशमलव", "प्रतिशत", "सवा,"),
     ]
 )
 
 
-@given(st.lists(st.lists(HEARD, min_size=1, max_size=12), max_size=3), st.sampled_from([*sorted(LANGUAGES), "hi", ""]))
+@given(st.lists(st.lists(HEARD, min_size=1, max_size=12), max_size=3), st.sampled_from([*sorted(LANGUAGES), "mr", ""]))
 def test_numbers_change_nothing_else(texts: list[list[str]], language: str) -> None:
     check_rewriting(segments_of(texts, language), with_numerals)

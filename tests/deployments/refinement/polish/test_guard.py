@@ -111,6 +111,8 @@ def test_what_changes_the_meaning_or_was_not_heard_is_refused(text: str, change:
         ("de", "das ist nicht? so", edit(2, "nicht", "Licht"), Refusal.NEGATION),
         ("hi", "वह नहीं? आया", edit(1, "नहीं", "यहीं"), Refusal.NEGATION),
         ("hi", "दो? लोग", edit(0, "दो", "दस"), Refusal.NUMBER),
+        ("hi", "पैंतीस? हजार लोग", edit(0, "पैंतीस", "पैंतालीस"), Refusal.NUMBER),
+        ("es", "son veintidós? euros", edit(1, "veintidós", "veintitrés"), Refusal.NUMBER),
         ("hi", "यह काम? है", edit(1, "काम", "kaam"), Refusal.SCRIPT),
     ],
 )
