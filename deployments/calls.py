@@ -20,6 +20,7 @@ from ray.serve.exceptions import (
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from deployments.errors import DeadlineExceeded, Overloaded, RayscribeError, StageLost
+from deployments.tracing import mark, origin_argument
 
 Result = TypeVar("Result")
 
@@ -39,7 +40,7 @@ class StageResponse(Protocol):
 class StageMethod(Protocol):
     """A method of a deployment handle."""
 
-    def remote(self, *args: Any) -> StageResponse:
+    def remote(self, *args: Any, **named: Any) -> StageResponse:
         """Start a call."""
 
 
@@ -83,9 +84,14 @@ async def wait_for(response: StageResponse, deadline: Deadline) -> Any:
         raise told_apart(error) from error.__cause__
 
 
+def started(method: StageMethod, *args: Any) -> Any:
+    """Start a call of a stage, whose work is part of the trace in hand."""
+    return method.remote(*args, **origin_argument())
+
+
 async def call(method: StageMethod, *args: Any, deadline: Deadline) -> Any:
     """Call a stage once; see wait_for for the errors."""
-    return await wait_for(method.remote(*args), deadline)
+    return await wait_for(started(method, *args), deadline)
 
 
 async def retried(attempt: Callable[[], Awaitable[Result]]) -> Result:
@@ -97,6 +103,8 @@ async def retried(attempt: Callable[[], Awaitable[Result]]) -> Result:
         reraise=True,
     ):
         with trial:
+            if trial.retry_state.attempt_number > 1:
+                mark("retry", attempt=trial.retry_state.attempt_number)
             return await attempt()
     raise AssertionError("tenacity ends by returning or raising")
 

@@ -214,6 +214,14 @@ class SpeakerCount:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceContext:
+    """The span that work is done for, as W3C Trace Context writes it in headers."""
+
+    traceparent: str
+    tracestate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
     """Everything a dialect can ask of the pipeline today. ``numerals`` and ``script_correction``: see RefinementTask.
 

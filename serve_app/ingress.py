@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from ray import serve
 
+from deployments.trace_export import start_trace_export
 from serve_app import __version__
 from serve_app.api_document import Api
 from serve_app.cluster import alive_nodes, http_host, is_draining
@@ -18,6 +19,7 @@ from serve_app.local_only import LocalOnly
 from serve_app.opening import Surroundings, opened_services
 from serve_app.pipeline import StageHandles
 from serve_app.ray_signals import RaySignals
+from serve_app.request_span import RequestSpan
 from serve_app.services import Services
 from serve_app.settings import Settings
 
@@ -35,10 +37,14 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
         version=__version__,
         summary="Self-hosted speech-to-text behind the wire APIs people already have clients for",
         lifespan=closing,
+        # FastAPI's own would tell paths, queries, in which some clients send their keys, and messages of errors.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
     if services.is_open:
         app.add_middleware(LocalOnly)
+    # Outside of all others, so that their lines in the log name the trace.
+    app.add_middleware(RequestSpan)
     for dialect in DIALECTS:
         app.include_router(dialect.router)
     return app
@@ -51,6 +57,7 @@ class Ingress:
     async def __init__(  # type: ignore[misc]  # Serve awaits it
         self, settings: Settings, stages: StageHandles, limiter: Any, job_runner: Any
     ) -> None:
+        start_trace_export()
         # Nobody calls the runners; they are an argument because Serve starts what the ingress is bound to.
         self._job_runner = job_runner
         health = ServeHealth(serve.get_replica_context().app_name)

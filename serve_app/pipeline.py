@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from deployments.calls import Deadline, call, retried
+from deployments.calls import Deadline, call, retried, started
 from deployments.contracts import (
     LanguageDetection,
     RecognitionTask,
@@ -30,6 +30,7 @@ from deployments.contracts import (
 )
 from deployments.signals import SILENT, Signals
 from deployments.text_joining import joined_sentences
+from deployments.tracing import annotate, inner_span
 from serve_app.assembly import segments_of
 from serve_app.capabilities import possible_languages, recogniser_hints
 from serve_app.code_switching import code_switch_warning
@@ -105,8 +106,10 @@ class Pipeline:
         self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8], on_segments: SegmentSink | None
     ) -> Transcript:
         times = PartTimes(self._signals)
-        with times.told():
-            return await self._transcribe(request, audio, on_segments, times)
+        with times.told(), inner_span("transcribe", request_id=request.request_id):
+            transcript = await self._transcribe(request, audio, on_segments, times)
+            annotate(audio_s=transcript.duration_s)
+            return transcript
 
     async def _transcribe(
         self,
@@ -158,7 +161,7 @@ class Pipeline:
 
     async def _open(self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8], deadline: Deadline) -> _Opened:
         """Decode and gate in one step: the waveform does not pass through here, so the gate sees its loss."""
-        waveform = self._stages.decoder.decode.remote(audio, request.max_duration_s)
+        waveform = started(self._stages.decoder.decode, audio, request.max_duration_s)
         try:
             speech = await call(self._stages.speech_gate.inspect, waveform, deadline=deadline)
             return _Opened(await waveform._to_object_ref(), speech)

@@ -10,6 +10,8 @@ from deployments.offload import EngineThreads
 from deployments.signal_table import STAGE_AUDIO
 from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
+from deployments.trace_export import start_trace_export
+from deployments.tracing import annotate, traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +26,27 @@ class Diarizer:
     """Finds who speaks when, over the whole recording, and what the voice of an utterance is like."""
 
     def __init__(self, config: DiarizerConfig, signals: Signals = SILENT) -> None:
+        start_trace_export()
         self._engine = load_diarization_engine(config.engine, config.options)
         self._signals = signals
         self._threads = EngineThreads(1, stage_times(signals, "diarization", "diarize"))
         # Live speech does not wait for files: a long one takes minutes.
         self._live_threads = EngineThreads(1, stage_times(signals, "diarization", "voiceprint"))
 
+    @traced("diarization")
     async def diarize(self, waveform: Waveform, speaker_count: SpeakerCount) -> tuple[SpeakerTurn, ...]:
         """See DiarizationEngine.diarize."""
+        annotate(audio_s=waveform.duration_s)
         turns = await self._threads.run(
             lambda should_stop: self._engine.diarize(waveform.samples, speaker_count, should_stop), waveform.duration_s
         )
         self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="diarization", work="diarize")
         return turns
 
+    @traced("voiceprint")
     async def voiceprint(self, waveform: Waveform) -> Voiceprint | None:
         """See DiarizationEngine.voiceprint."""
+        annotate(audio_s=waveform.duration_s)
         voice = await self._live_threads.run(lambda should_stop: self._engine.voiceprint(waveform.samples, should_stop))
         self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="diarization", work="voiceprint")
         return voice

@@ -14,6 +14,8 @@ from deployments.offload import EngineThreads
 from deployments.signal_table import STAGE_AUDIO
 from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
+from deployments.trace_export import start_trace_export
+from deployments.tracing import annotate, traced
 
 # Engines let one call at a time compute; what another prepares meanwhile, and that it gets its turn between the
 # batches of a long recording, needs a thread for each.
@@ -34,12 +36,14 @@ class LanguageIdentifier:
     """Labels speech regions with their language."""
 
     def __init__(self, config: LanguageIdentifierConfig, signals: Signals = SILENT) -> None:
+        start_trace_export()
         engine = load_language_engine(config.engine, config.options)
         self._languages = engine.languages & config.options.languages
         self._identifier = Identifier(engine, config.smoothing, config.stretches)
         self._signals = signals
         self._threads = EngineThreads(_CALLS_AT_ONCE, stage_times(signals, "language_id", "identify"))
 
+    @traced("language_id")
     async def identify(
         self,
         waveform: Waveform,
@@ -64,6 +68,7 @@ class LanguageIdentifier:
             audio_s,
         )
         self._signals.count(STAGE_AUDIO, audio_s, stage="language_id", work="identify")
+        annotate(audio_s=audio_s)
         return labels
 
     def record_autoscaling_stats(self) -> dict[str, float]:

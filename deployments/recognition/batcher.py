@@ -72,6 +72,7 @@ class _Item(Generic[Payload, Result]):
     submitted_s: float
     deadline_s: float
     future: asyncio.Future[Result]
+    origin: contextvars.Context
 
 
 @dataclass(slots=True)
@@ -109,13 +110,17 @@ class BatchStats(WorkStats):
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """One batch that was run: how long its items waited, and how long they are, in the same order."""
+    """One batch that was run: how long its items waited and how long they are, in the same order.
+
+    ``origins`` are the contexts in which they were submitted, copied then.
+    """
 
     priority: Priority
     waits_s: tuple[float, ...]
     durations_s: tuple[float, ...]
     worked_s: float
     failed: bool
+    origins: tuple[contextvars.Context, ...]
 
     @property
     def padded_s(self) -> float:
@@ -223,10 +228,11 @@ class Batcher(Generic[Payload, Result]):
         loop = asyncio.get_running_loop()
         flow: _Flow[Payload, Result] = _Flow(priority, next(self._orders), self._virtual_time)
         futures = []
+        origin = contextvars.copy_context()
         for payload, seconds in payloads:
             future: asyncio.Future[Result] = loop.create_future()
             futures.append(future)
-            flow.items.append(_Item(payload, seconds, time.monotonic(), loop.time() + timeout_s, future))
+            flow.items.append(_Item(payload, seconds, time.monotonic(), loop.time() + timeout_s, future, origin))
         self._queued_s += duration_s
         self._flows.append(flow)
         try:
@@ -370,6 +376,7 @@ class Batcher(Generic[Payload, Result]):
             durations_s=tuple(item.duration_s for item in batch),
             worked_s=time.monotonic() - begun_s,
             failed=failed,
+            origins=tuple(item.origin for item in batch),
         )
         if not failed:
             self._worked_s += report.worked_s

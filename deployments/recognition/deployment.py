@@ -18,12 +18,15 @@ from deployments.contracts import (
     WarningCode,
     Waveform,
 )
+from deployments.recognition.batch_spans import BatchSpans
 from deployments.recognition.batcher import Batcher, BatcherLoad, BatchLimits, Priority
 from deployments.recognition.engine import Hypothesis, RecognitionCapabilities, SpeechWindow
 from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
 from deployments.recognition.signals import BatchSignals
 from deployments.recognition.windows import WindowSettings, plan_windows
 from deployments.signals import SILENT, Signals
+from deployments.trace_export import start_trace_export
+from deployments.tracing import annotate, traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,15 @@ class Recognizer:
     """Turns language spans of a waveform into words, batched with those of other requests."""
 
     def __init__(self, config: RecognizerConfig, signals: Signals = SILENT) -> None:
+        start_trace_export()
         self._windows = config.windows
         self._engine = load_recognition_engine(config.engine, config.options)
         self._engine.transcribe([_warm_up(self._engine.capabilities)])
         self._batcher: Batcher[SpeechWindow, Hypothesis] = Batcher(
-            self._engine.transcribe, config.limits, BatchSignals(signals)
+            self._engine.transcribe, config.limits, BatchSpans(BatchSignals(signals))
         )
 
+    @traced("recognition")
     async def recognize(
         self, waveform: Waveform, spans: tuple[LanguageSpan, ...], task: RecognitionTask
     ) -> tuple[RecognizedSpan, ...]:
@@ -68,6 +73,7 @@ class Recognizer:
             )
             for window, language in windows
         ]
+        annotate(audio_s=sum(duration_s for _, duration_s in cut), windows=len(cut))
         hypotheses = await self._batcher.submit(cut, timeout_s=task.timeout_s, priority=_priority(task))
         return tuple(
             _recognized(window, language, hypothesis)

@@ -15,6 +15,8 @@ from deployments.refinement.rules import refined_by_rules
 from deployments.signal_table import LLM_CALLS, LLM_TIME
 from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
+from deployments.trace_export import start_trace_export
+from deployments.tracing import inner_span, traced
 
 # Words times terms. So much takes 5 to 12 ms, and a live utterance does not wait behind a recording of two hours.
 _INLINE_WORK = 6000
@@ -31,12 +33,14 @@ class Refiner:
     """Makes recognised segments read well."""
 
     def __init__(self, config: RefinerConfig | None = None, signals: Signals = SILENT) -> None:
+        start_trace_export()
         self._observe_rules = stage_times(signals, "refinement", "rules")
         self._observe_polish = stage_times(signals, "refinement", "polish")
         self._threads = EngineThreads(1, self._observe_rules)
         language_model = None if config is None else config.language_model
         self._polisher = None if language_model is None else load_polisher(language_model, _answers(signals))
 
+    @traced("refinement")
     async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
         """Segments with the same times and speakers and better text; with a context, polished as well."""
         if sum(len(segment.words) for segment in segments) * (1 + len(task.vocabulary)) <= _INLINE_WORK:
@@ -47,6 +51,7 @@ class Refiner:
             refined = await self._threads.run(lambda should_stop: refined_by_rules(segments, task, should_stop))
         return await self.polish(refined, task)
 
+    @traced("refinement")
     async def polish(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
         """Segments that were refined by rules, without hesitations, and polished where there is a language model.
 
@@ -59,10 +64,11 @@ class Refiner:
             return Refined(segments)
         terms = tuple(term.text for term in task.vocabulary)
         begun_s = time.monotonic()
-        try:
-            return await self._polisher.polish(segments, task.context, terms, task.polish_timeout_s)
-        finally:
-            self._observe_polish(0.0, time.monotonic() - begun_s)
+        with inner_span("polish"):
+            try:
+                return await self._polisher.polish(segments, task.context, terms, task.polish_timeout_s)
+            finally:
+                self._observe_polish(0.0, time.monotonic() - begun_s)
 
 
 def _answers(signals: Signals) -> AnswerObserver:

@@ -10,18 +10,23 @@ from deployments.signal_table import STAGE_AUDIO
 from deployments.signals import SILENT, Signals
 from deployments.speech_gate.gate import GateSettings, SpeechGateEngine
 from deployments.stage_times import stage_times
+from deployments.trace_export import start_trace_export
+from deployments.tracing import annotate, traced
 
 
 class SpeechGate:
     """Finds speech, and ends requests that hold none or only noise."""
 
     def __init__(self, settings: GateSettings, signals: Signals = SILENT) -> None:
+        start_trace_export()
         self._engine = SpeechGateEngine(settings)
         self._signals = signals
         self._threads = EngineThreads(1, stage_times(signals, "speech_gate", "inspect"))
 
+    @traced("speech_gate")
     async def inspect(self, waveform: Waveform) -> SpeechMap:
         """See SpeechGateEngine.inspect."""
+        annotate(audio_s=waveform.duration_s)
         speech = await self._threads.run(
             lambda should_stop: self._engine.inspect(waveform, should_stop), waveform.duration_s
         )

@@ -1,4 +1,4 @@
-"""Who was let in, and who was turned away for which reason."""
+"""Who was let in, and who was turned away for which reason; noted on the span of the request as well."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from deployments.errors import RayscribeError
 from deployments.signal_table import ADMITTED, REFUSED
 from deployments.signals import Signals, failure_label
+from deployments.tracing import annotate, mark, note_failure
 
 
 class DoorCount:
@@ -21,9 +22,11 @@ class DoorCount:
     @contextlib.contextmanager
     def at_the_door(self) -> Iterator[None]:
         """An error of the body before ``let_in`` is a refusal; a client that hangs up meanwhile is neither."""
+        annotate(dialect=self._dialect)
         try:
             yield
         except RayscribeError as error:
+            note_failure(error)
             if not self._is_in:
                 self._signals.count(REFUSED, dialect=self._dialect, reason=failure_label(error))
             raise
@@ -31,4 +34,5 @@ class DoorCount:
     def let_in(self) -> None:
         """It got in."""
         self._is_in = True
+        mark("admitted")
         self._signals.count(ADMITTED, dialect=self._dialect)

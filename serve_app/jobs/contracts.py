@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from deployments.contracts import Transcript, TranscriptionRequest
+from deployments.contracts import TraceContext, Transcript, TranscriptionRequest
 from serve_app.access.visit import Caller, Visit
 
 
@@ -76,12 +76,16 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:
-    """What a dialect asks for. ``presentation`` is its own: how to write the answer, as JSON."""
+    """What a dialect asks for. ``presentation`` is its own: how to write the answer, as JSON.
+
+    ``trace`` is that of the request, which the job goes on with.
+    """
 
     dialect: str
     request: TranscriptionRequest
     presentation: str
     callback: Callback
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from deployments.errors import InvalidParameter, Overloaded, ServiceUnavailable, SourceForbidden
+from deployments.tracing import current_trace
 from serve_app.access.visit import Caller, Visit
 from serve_app.jobs.audio import AudioStore
 from serve_app.jobs.contracts import Callback, Job, JobOrder
@@ -42,7 +44,7 @@ class StoredJobs:
         job_id = new_job_id(self._clock())
         await self._audio.put(job_id, audio)
         try:
-            return await self._store.accept(job_id, visit, order)
+            return await self._store.accept(job_id, visit, replace(order, trace=current_trace()))
         except Overloaded:
             # After any other failure the job may be stored all the same. What is not needed is swept later.
             with contextlib.suppress(ServiceUnavailable):

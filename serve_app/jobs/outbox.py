@@ -15,9 +15,11 @@ from typing import Any
 from sqlalchemy import Row, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from deployments.contracts import TraceContext
 from serve_app.jobs.clock import DatabaseClock, database_time_s
 from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState
 from serve_app.jobs.messages import Message
+from serve_app.jobs.rows import ORDER
 from serve_app.jobs.tables import DELIVERIES, DELIVERY_ATTEMPTS, JOBS
 from serve_app.storage.database import Database
 from serve_app.storage.tables import USERS
@@ -28,7 +30,7 @@ _MAX_ERROR_CHARACTERS = 500
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """An attempt that is to be made now; ``secret`` is the user's, ``whsec_`` and base64."""
+    """An attempt that is to be made now; ``secret`` is the user's, ``whsec_`` and base64; ``trace`` is the job's."""
 
     id: str
     number: int
@@ -36,6 +38,7 @@ class DueDelivery:
     method: str
     body: str = field(repr=False)
     secret: str = field(repr=False)
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Outbox:
         """Begin attempts that are due. First ones go first: a webhook that is down does not hold up the others."""
         columns = DELIVERIES.c
         due = (
-            select(DELIVERIES, USERS.c.webhook_secret)
+            select(DELIVERIES, USERS.c.webhook_secret, JOBS.c.order_json)
             .join(JOBS, JOBS.c.id == columns.job_id)
             .join(USERS, USERS.c.id == JOBS.c.user_id)
             .order_by(columns.attempts, columns.next_attempt_at_s)
@@ -132,7 +135,8 @@ class Outbox:
         if not again:
             return None
         await connection.execute(insert(DELIVERY_ATTEMPTS).values(delivery_id=row.id, number=number, at_s=now_s))
-        return DueDelivery(row.id, number, row.url, row.method, row.body, row.webhook_secret)
+        trace = ORDER.validate_json(row.order_json).trace
+        return DueDelivery(row.id, number, row.url, row.method, row.body, row.webhook_secret, trace)
 
 
 async def post(connection: AsyncConnection, job_id: str, message: Message, now_s: float) -> None:

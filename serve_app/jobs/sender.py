@@ -9,9 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from opentelemetry.trace import SpanKind
+
 from deployments.errors import RayscribeError, SourceRejected
 from deployments.signal_table import WEBHOOK_ATTEMPTS, WEBHOOK_TIME
 from deployments.signals import SILENT, Signals
+from deployments.tracing import annotate, begun_span, note_failure, trace_headers
 from serve_app.jobs.contracts import DeliveryState
 from serve_app.jobs.outbox import AttemptOutcome, DueDelivery, Outbox
 from serve_app.jobs.retries import Fraction, full_jitter_s
@@ -72,7 +75,7 @@ class WebhookSender:
         if room <= 0:
             return
         for delivery in await self._outbox.claim(room):
-            task = asyncio.create_task(self.attempt(delivery))
+            task = asyncio.create_task(self._begin(delivery))
             self._attempts.add(task)
             task.add_done_callback(self._ended)
 
@@ -86,6 +89,11 @@ class WebhookSender:
         for task in stopping:
             task.cancel()
         await asyncio.gather(*stopping, return_exceptions=True)
+
+    async def _begin(self, delivery: DueDelivery) -> None:
+        """Make an attempt in the trace of the request that brought the job."""
+        with begun_span("webhook", delivery.trace, SpanKind.CLIENT, attempt=delivery.number):
+            await self.attempt(delivery)
 
     async def attempt(self, delivery: DueDelivery) -> None:
         """Make one attempt, and write down what became of it."""
@@ -101,10 +109,12 @@ class WebhookSender:
             # str() of a SourceRejected says that audio could not be fetched.
             reason = error.reason if isinstance(error, SourceRejected) else str(error)
             outcome = self._again(delivery, begun_s, error=reason)
+            note_failure(error)
         else:
             outcome = self._answered(delivery, answer, begun_s)
         self._signals.count(WEBHOOK_ATTEMPTS, outcome=_label_of(outcome))
         self._signals.observe(WEBHOOK_TIME, outcome.duration_s)
+        annotate(outcome=_label_of(outcome))
         _log.info("webhook %s, attempt %d: %s", delivery.id, delivery.number, outcome.status or outcome.error)
         await self._outbox.settle(delivery, outcome)
 
@@ -112,6 +122,7 @@ class WebhookSender:
         body = delivery.body.encode()
         headers = signed_headers(delivery.secret, delivery.id, self._clock(), body)
         headers["user-agent"] = "Rayscribe"
+        headers |= trace_headers()
         if body:
             headers["content-type"] = "application/json"
         return await self._client.send(delivery.method, delivery.url, headers, body, self._settings.timeout_s)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from opentelemetry.trace import SpanKind
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from deployments.errors import (
@@ -22,6 +23,7 @@ from deployments.errors import (
 )
 from deployments.signal_table import JOB_ATTEMPTS
 from deployments.signals import SILENT, Signals, failure_label
+from deployments.tracing import begun_span, note_failure
 from serve_app.jobs.audio import AudioStore
 from serve_app.jobs.contracts import JobFailure
 from serve_app.jobs.queue import Claim, JobQueue
@@ -73,7 +75,7 @@ class JobWorker:
     async def fill(self) -> None:
         """Begin with jobs while there are any and there is room."""
         while len(self._running) < self._concurrent_jobs and (claim := await self._queue.claim()) is not None:
-            task = asyncio.create_task(self._work(claim))
+            task = asyncio.create_task(self._attempt(claim))
             self._running[claim.lease_id] = task
             task.add_done_callback(lambda done, claim=claim: self._ended(claim, done))  # type: ignore[misc]
 
@@ -89,6 +91,12 @@ class JobWorker:
         for task in stopping:
             task.cancel()
         await asyncio.gather(*stopping, return_exceptions=True)
+
+    async def _attempt(self, claim: Claim) -> None:
+        """Work on a job in the trace of the request that brought it."""
+        job = claim.job
+        with begun_span("job", job.order.trace, SpanKind.CONSUMER, job_id=job.id, attempt=job.attempts):
+            await self._work(claim)
 
     async def _work(self, claim: Claim) -> None:
         job = claim.job
@@ -109,6 +117,7 @@ class JobWorker:
             transcript = await self._pipeline.transcribe(job.order.request, audio)
         except Exception as error:
             failure = error
+            note_failure(error)
         else:
             is_ours = await _patiently(lambda: self._queue.complete(claim, transcript))
             self._signals.count(JOB_ATTEMPTS, outcome="completed" if is_ours else "lease_lost")

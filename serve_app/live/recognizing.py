@@ -20,6 +20,7 @@ from deployments.contracts import (
     Waveform,
     Word,
 )
+from deployments.tracing import inner_span, untraced
 from serve_app.assembly import segments_of
 from serve_app.code_switching import code_switch_warning
 from serve_app.identification import labelled, main_language
@@ -71,7 +72,13 @@ class StageHearing:
     async def __call__(self, excerpt: Excerpt, *, is_partial: bool) -> Heard:
         """See Hearing. Finals are tried again when a replica dies under them; a partial is soon followed by another."""
         if is_partial:
-            return await self._hear(excerpt, Deadline(_PARTIAL_TIMEOUT_S), is_partial=True)
+            # Two in each second of speech: they would bury the rest of a session's trace.
+            with untraced():
+                return await self._hear(excerpt, Deadline(_PARTIAL_TIMEOUT_S), is_partial=True)
+        with inner_span("utterance", audio_s=len(excerpt.samples) / SAMPLE_RATE_HZ):
+            return await self._final(excerpt)
+
+    async def _final(self, excerpt: Excerpt) -> Heard:
         deadline = Deadline(self._task.timeout_s)
         hearing = retried(lambda: self._hear(excerpt, deadline, is_partial=False))
         if not self._task.voices:

@@ -13,6 +13,7 @@ from deployments.errors import InvalidParameter, ServiceUnavailable, Unsupported
 from deployments.offload import EngineThreads
 from deployments.signals import SILENT, Signals
 from deployments.speech_gate.silero import SileroVad
+from deployments.tracing import annotate
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Visit
 from serve_app.admission import Admission
@@ -77,6 +78,7 @@ class EngineLiveService:
     async def open(self, visit: Visit, options: LiveOptions) -> AsyncIterator[EngineSession]:
         """See LiveService."""
         self._check(visit, options)
+        annotate(session_id=options.request_id)
         with self._places.admitted():
             session = self._session(visit, options)
             try:

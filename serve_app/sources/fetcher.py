@@ -6,8 +6,10 @@ import asyncio
 
 import numpy as np
 import numpy.typing as npt
+from opentelemetry.trace import SpanKind
 
 from deployments.errors import SourceUnreachable
+from deployments.tracing import annotate, inner_span
 from serve_app.outbound.client import GuardedClient
 from serve_app.outbound.guard import AddressGuard
 from serve_app.outbound.urls import parse_http_url
@@ -56,13 +58,19 @@ class AudioFetcher:
             AudioTooLarge: declared before it was read, or counted while reading.
         """
         limit = self._max_bytes if max_bytes is None else min(max_bytes, self._max_bytes)
-        try:
-            async with asyncio.timeout(self._max_fetch_s):
-                if is_s3_url(url):
-                    return await self._s3.fetch(parse_s3_url(url), limit)
-                return await self._http.fetch(parse_http_url(url), limit)
-        except TimeoutError:
-            raise SourceUnreachable(f"it took longer than {self._max_fetch_s:g} s") from None
+        with inner_span("fetch", SpanKind.CLIENT):
+            try:
+                async with asyncio.timeout(self._max_fetch_s):
+                    data = await self._fetched(url, limit)
+            except TimeoutError:
+                raise SourceUnreachable(f"it took longer than {self._max_fetch_s:g} s") from None
+            annotate(bytes=len(data))
+            return data
+
+    async def _fetched(self, url: str, limit: int) -> npt.NDArray[np.uint8]:
+        if is_s3_url(url):
+            return await self._s3.fetch(parse_s3_url(url), limit)
+        return await self._http.fetch(parse_http_url(url), limit)
 
     async def close(self) -> None:
         """Close the connections that are its own."""

@@ -19,6 +19,7 @@ from deployments.contracts import (
     TimeSpan,
     Word,
 )
+from deployments.tracing import traced
 from serve_app.access.limiter import Limiter, LimiterConfig
 from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.ingress import Ingress
@@ -37,6 +38,7 @@ class StandInStages:
         self._inside = 0
         self._most_inside = 0
 
+    @traced("decode")
     async def decode(self, data: Any, max_duration_s: float | None) -> int:
         self._inside += 1
         self._most_inside = max(self._most_inside, self._inside)
@@ -47,14 +49,17 @@ class StandInStages:
             self._inside -= 1
         return len(data)
 
+    @traced("speech_gate")
     async def inspect(self, waveform: int) -> SpeechMap:
         return SPEECH
 
+    @traced("recognition")
     async def recognize(
         self, waveform: int, spans: tuple[LanguageSpan, ...], task: RecognitionTask
     ) -> tuple[RecognizedSpan, ...]:
         return tuple(RecognizedSpan(each.span, each.language, (Word("hello", 1.0, 1.5, 0.9),)) for each in spans)
 
+    @traced("refinement")
     async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
         return Refined(segments)
 

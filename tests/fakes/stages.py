@@ -20,6 +20,7 @@ from deployments.contracts import (
     SpeakerTurn,
     SpeechMap,
     TimeSpan,
+    TraceContext,
     Voiceprint,
     Waveform,
     Word,
@@ -47,14 +48,19 @@ class FakeResponse:
 
 @dataclass
 class FakeMethod:
-    """One method of a stage; ``calls`` holds the arguments of every call, ``responses`` what was returned."""
+    """One method of a stage; ``calls`` holds the arguments of every call, ``responses`` what was returned.
+
+    Whose trace a call is part of is no argument to those that wait for it: it is in ``origins``.
+    """
 
     answer: Callable[..., Awaitable[Any]]
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     responses: list[FakeResponse] = field(default_factory=list)
+    origins: list[TraceContext | None] = field(default_factory=list)
 
-    def remote(self, *args: Any) -> FakeResponse:
+    def remote(self, *args: Any, origin: TraceContext | None = None) -> FakeResponse:
         self.calls.append(args)
+        self.origins.append(origin)
         response = FakeResponse(self._run(args))
         self.responses.append(response)
         return response
