@@ -10,7 +10,7 @@ MOST_HINTS = 30
 """60db's number: of a longer list a prompt has the first ones; matching by spelling and sound has all."""
 
 
-def hint_terms(vocabulary: Sequence[VocabularyTerm], most: int = MOST_HINTS) -> tuple[str, ...]:
-    """The first ``most`` terms in the caller's order, each once."""
+def hint_terms(vocabulary: Sequence[VocabularyTerm]) -> tuple[str, ...]:
+    """The first MOST_HINTS terms in the caller's order, each once."""
     terms = dict.fromkeys(" ".join(term.text.split()) for term in vocabulary)
-    return tuple(term for term in terms if term)[:most]
+    return tuple(term for term in terms if term)[:MOST_HINTS]

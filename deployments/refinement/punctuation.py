@@ -49,7 +49,10 @@ _DOTTED_CAPITAL = ("tr", "az")
 
 
 def punctuated(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """Segments with clean marks and sentence casing; words that are marks alone join the word before them."""
+    """Segments with clean marks and sentence casing.
+
+    Words that are marks alone join the word before them; a segment of nothing else is left out.
+    """
     refined = []
     starts_sentence = True
     for segment in segments:
@@ -60,7 +63,8 @@ def punctuated(segments: Sequence[Segment]) -> tuple[Segment, ...]:
                 text = _first_person(text)
             words.append(replace(word, text=capitalised(text, segment.language) if starts_sentence else text))
             starts_sentence = ends_sentence(text)
-        refined.append(_rebuilt(segment, words))
+        if words:
+            refined.append(_rebuilt(segment, words))
     return _with_final_stop(refined)
 
 
@@ -115,8 +119,8 @@ def capitalised(text: str, language: str) -> str:
 
 
 def _with_final_stop(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    if not segments or not segments[-1].words:
-        return tuple(segments)
+    if not segments:
+        return ()
     *before, last = segments
     final = last.words[-1]
     stop = "." if _LATIN_ONLY.fullmatch(last.text) else _STOPS.get(last.language, ".")

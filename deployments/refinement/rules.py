@@ -15,7 +15,7 @@ from deployments.stopping import StopSignal, never
 def refined_by_rules(
     segments: tuple[Segment, ...], task: RefinementTask, should_stop: StopSignal = never
 ) -> tuple[Segment, ...]:
-    """Segments with the same times and speakers and better text.
+    """Segments with the same times and speakers and better text; one without a word is left out.
 
     Raises:
         Cancelled: should_stop turned true.

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 
 from deployments.contracts import RefinementContext
+from deployments.refinement.hints import MOST_HINTS
 from deployments.refinement.polish.model import Prompt
 from deployments.refinement.polish.passages import Passage
 
-_MOST_TERMS = 30
 _MOST_FACTS = 20
 _MOST_FACT_LETTERS = 100
 _MOST_TEXT_LETTERS = 2000
@@ -40,7 +40,7 @@ def prompt_of(
         "language": passage.language,
         "facts": {key[:_MOST_FACT_LETTERS]: value[:_MOST_FACT_LETTERS] for key, value in context.general[:_MOST_FACTS]},
         "about": context.text[:_MOST_TEXT_LETTERS],
-        "terms": [term[:_MOST_TERM_LETTERS] for term in dict.fromkeys((*context.terms, *vocabulary))][:_MOST_TERMS],
+        "terms": [term[:_MOST_TERM_LETTERS] for term in dict.fromkeys((*context.terms, *vocabulary))][:MOST_HINTS],
         "words": words,
     }
     given = {name: value for name, value in content.items() if value}

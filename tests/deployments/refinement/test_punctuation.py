@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.contracts import Segment, Word
-from deployments.refinement.punctuation import ends_sentence, punctuated, unpunctuated
+from deployments.refinement.punctuation import MARKS, ends_sentence, punctuated, unpunctuated
 
 pytestmark = pytest.mark.unit
 
@@ -80,7 +80,7 @@ def test_refining_changes_no_letters_times_or_speakers(texts: list[list[str]]) -
         return "".join(character for character in text_of(refined).casefold() if character.isalnum())
 
     assert letters(after) == letters(before)
-    assert len(after) == len(before)
+    assert len(after) == sum(any(word.text.strip(MARKS) for word in segment.words) for segment in before)
     starts = {word.start_s for segment in before for word in segment.words}
     for segment in after:
         assert segment.text == " ".join(word.text for word in segment.words)
@@ -160,3 +160,9 @@ def test_vowel_signs_survive_both_ways(words: list[str], mark: str) -> None:
 @pytest.mark.parametrize("text", ["हाँ।", "是。", "什么？", "کیا؟", "ہے۔", "「はい。」"])
 def test_other_scripts_end_sentences_too(text: str) -> None:
     assert ends_sentence(text)
+
+
+def test_a_segment_of_marks_alone_is_left_out_and_the_last_word_before_it_ends_the_text() -> None:
+    marks = Segment(1.0, 2.0, "… ,", "en", (Word("…", 1.0, 1.5, 0.9), Word(",", 1.5, 2.0, 0.9)))
+    said = Segment(0.0, 1.0, "hello", "en", (Word("hello", 0.0, 1.0, 0.9),))
+    assert [segment.text for segment in punctuated([marks, said, marks])] == ["Hello."]
