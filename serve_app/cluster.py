@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import ray
-from ray.serve.context import _get_global_client
+from ray.serve.context import _get_global_client, _get_serve_request_context, _serve_request_context
 
 
 def http_host() -> str:
@@ -35,3 +37,14 @@ def is_draining() -> bool:
     worker = ray._private.worker.global_worker
     replica = worker.actors.get(worker.actor_id)
     return bool(replica is not None and replica._replica_impl._shutting_down)
+
+
+def adopt_request_id(request_id: str) -> None:
+    """Serve's log has this id in the lines of this task from now on, and in those of stages that it calls.
+
+    Serve takes the id from the request's header as it is, and has none for work outside of requests. There is no public
+    way; the version of Ray is pinned, and tests look for the id in the lines of stages.
+    """
+    context = _get_serve_request_context()
+    if context.request_id != request_id:
+        _serve_request_context.set(dataclasses.replace(context, request_id=request_id))

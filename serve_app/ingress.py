@@ -19,6 +19,7 @@ from serve_app.local_only import LocalOnly
 from serve_app.opening import Surroundings, opened_services
 from serve_app.pipeline import StageHandles
 from serve_app.ray_signals import RaySignals
+from serve_app.request_log import RequestLog
 from serve_app.request_span import RequestSpan
 from serve_app.services import Services
 from serve_app.settings import Settings
@@ -43,6 +44,8 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
     app.state.services = services
     if services.is_open:
         app.add_middleware(LocalOnly)
+    # What is refused there has a line, too.
+    app.add_middleware(RequestLog)
     # Outside of all others, so that their lines in the log name the trace.
     app.add_middleware(RequestSpan)
     for dialect in DIALECTS:

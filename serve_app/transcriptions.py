@@ -10,6 +10,7 @@ import numpy.typing as npt
 from deployments.contracts import Transcript, TranscriptionRequest
 from serve_app.access.visit import Visit
 from serve_app.pipeline import SegmentSink
+from serve_app.request_log import this_request
 
 
 class Transcriber(Protocol):
@@ -65,5 +66,6 @@ class Transcriptions:
         except BaseException as error:
             self._meter.failed(visit, request, error)
             raise
+        this_request().audio_s = transcript.duration_s
         await self._meter.completed(visit, request, transcript)
         return transcript

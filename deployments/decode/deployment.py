@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import numpy.typing as npt
 
+from deployments import service_log as log
 from deployments.contracts import Waveform
 from deployments.decode.limits import DecodeLimits
 from deployments.decode.pyav_engine import PyAvDecoder
@@ -33,7 +34,8 @@ class Decoder:
         limits = self._limits
         if max_duration_s is not None:
             limits = replace(limits, max_duration_s=min(max_duration_s, limits.max_duration_s))
-        waveform = await self._threads.run(lambda should_stop: PyAvDecoder(limits).decode(data, should_stop))
+        with log.stage_call("decode"):
+            waveform = await self._threads.run(lambda should_stop: PyAvDecoder(limits).decode(data, should_stop))
         self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="decode", work="decode")
         annotate(audio_s=waveform.duration_s)
         return waveform

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
+from deployments import service_log as log
 from deployments.contracts import SpeakerCount, SpeakerTurn, Voiceprint, Waveform
 from deployments.diarization.engines import DEFAULT_ENGINE, DiarizationEngineOptions, load_diarization_engine
 from deployments.offload import EngineThreads
@@ -37,9 +38,11 @@ class Diarizer:
     async def diarize(self, waveform: Waveform, speaker_count: SpeakerCount) -> tuple[SpeakerTurn, ...]:
         """See DiarizationEngine.diarize."""
         annotate(audio_s=waveform.duration_s)
-        turns = await self._threads.run(
-            lambda should_stop: self._engine.diarize(waveform.samples, speaker_count, should_stop), waveform.duration_s
-        )
+        with log.stage_call("diarization"):
+            turns = await self._threads.run(
+                lambda should_stop: self._engine.diarize(waveform.samples, speaker_count, should_stop),
+                waveform.duration_s,
+            )
         self._signals.count(STAGE_AUDIO, waveform.duration_s, stage="diarization", work="diarize")
         return turns
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
+from deployments import service_log as log
 from deployments.contracts import LanguageSpan, TimeSpan, Waveform
 from deployments.errors import UnsupportedParameter
 from deployments.language_id.engines import LanguageEngineOptions, load_language_engine
@@ -63,10 +64,11 @@ class LanguageIdentifier:
                 "languages", f"can only be told apart if they are among {', '.join(known)}", known
             )
         audio_s = sum(region.duration_s for region in regions)
-        labels = await self._threads.run(
-            lambda should_stop: self._identifier.identify(waveform.samples, regions, should_stop, narrowed, before),
-            audio_s,
-        )
+        with log.stage_call("language_id"):
+            labels = await self._threads.run(
+                lambda should_stop: self._identifier.identify(waveform.samples, regions, should_stop, narrowed, before),
+                audio_s,
+            )
         self._signals.count(STAGE_AUDIO, audio_s, stage="language_id", work="identify")
         annotate(audio_s=audio_s)
         return labels

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
+from deployments import service_log as log
 from deployments.contracts import (
     SAMPLE_RATE_HZ,
     LanguageSpan,
@@ -74,7 +75,8 @@ class Recognizer:
             for window, language in windows
         ]
         annotate(audio_s=sum(duration_s for _, duration_s in cut), windows=len(cut))
-        hypotheses = await self._batcher.submit(cut, timeout_s=task.timeout_s, priority=_priority(task))
+        with log.stage_call("recognition", is_frequent=task.partial):
+            hypotheses = await self._batcher.submit(cut, timeout_s=task.timeout_s, priority=_priority(task))
         return tuple(
             _recognized(window, language, hypothesis)
             for (window, language), hypothesis in zip(windows, hypotheses, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from deployments import service_log as log
 from deployments.contracts import SpeechMap, Waveform
 from deployments.offload import EngineThreads
 from deployments.signal_table import STAGE_AUDIO
@@ -27,9 +28,10 @@ class SpeechGate:
     async def inspect(self, waveform: Waveform) -> SpeechMap:
         """See SpeechGateEngine.inspect."""
         annotate(audio_s=waveform.duration_s)
-        speech = await self._threads.run(
-            lambda should_stop: self._engine.inspect(waveform, should_stop), waveform.duration_s
-        )
+        with log.stage_call("speech_gate"):
+            speech = await self._threads.run(
+                lambda should_stop: self._engine.inspect(waveform, should_stop), waveform.duration_s
+            )
         self._signals.count(STAGE_AUDIO, speech.duration_s, stage="speech_gate", work="inspect")
         return speech
 

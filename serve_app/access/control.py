@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 
+from deployments import service_log as log
 from deployments.errors import Unauthenticated
 from serve_app.access.client_secrets import ClientSecretStore, is_client_secret
 from serve_app.access.keys import KeyStore
@@ -14,8 +14,6 @@ from serve_app.access.ledger import Ledger
 from serve_app.access.plans import Plan
 from serve_app.access.visit import Caller, ClientSecret, Visit
 from serve_app.settings import AccessSettings
-
-_log = logging.getLogger("ray.serve")
 
 
 class AccessControl:
@@ -77,5 +75,5 @@ class AccessControl:
         """The caller's plan; the default one where the settings no longer have his."""
         plans = self._settings.plans
         if caller.plan_name not in plans:
-            _log.warning("user %s has the plan %r, which is not configured", caller.user_id, caller.plan_name)
+            log.warning("plan not configured", user=caller.user_id, plan=caller.plan_name)
         return plans.get(caller.plan_name) or plans[self._settings.default_plan]

@@ -6,19 +6,17 @@ import asyncio
 import contextlib
 import contextvars
 import itertools
-import logging
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deployments import service_log as log
 from deployments.calls import Deadline, call
 from deployments.signal_table import LEASES_LOST, LIMITER_FAILURES
 from deployments.signals import SILENT, Signals
 from serve_app.access.lease_messages import HolderReport, Lease
-
-_log = logging.getLogger("ray.serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +144,13 @@ class LeaseReports:
         except Exception as error:
             self._signals.count(LIMITER_FAILURES, call="report")
             if not self._failing:
-                _log.warning("leases cannot be reported; running requests go on", exc_info=error)
+                log.warning("leases cannot be reported", reason=type(error).__name__)
             await self._answer(self._known_at, failing=True)
             return
         for lease_id in lost:
             if holding := self._held.get(lease_id):
                 self._signals.count(LEASES_LOST)
-                _log.warning("a lease was lost; its request is stopped")
+                log.warning("lease lost, its request is stopped")
                 self.end(holding.lease)
                 holding.lose()
         await self._answer(max(self._known_at, report.sequence), failing=False)

@@ -29,7 +29,7 @@ _TOP_UP = "top_up"
 class Receipt:
     """What the ledger says of a request."""
 
-    request_id: str
+    id: str
     user_id: str
     outcome: Outcome
     billed_s: float
@@ -98,7 +98,7 @@ class Ledger:
         """
         async with self._transaction(connection) as transaction:
             await _lock(transaction, charge.user_id)
-            first = await transaction.execute(select(LEDGER).where(LEDGER.c.id == charge.request_id))
+            first = await transaction.execute(select(LEDGER).where(LEDGER.c.id == charge.id))
             if (row := first.one_or_none()) is not None:
                 return _receipt(row)
             now_s = self._clock()
@@ -106,7 +106,7 @@ class Ledger:
             await self._write_charge(transaction, charge, cost, now_s)
             await _count(transaction, charge, _utc_day(now_s))
             await _add_to_balance(transaction, charge.user_id, -cost.total_micros)
-        return Receipt(charge.request_id, charge.user_id, charge.outcome, charge.billed_s, cost, now_s)
+        return Receipt(charge.id, charge.user_id, charge.outcome, charge.billed_s, cost, now_s)
 
     async def top_up(self, user_id: str, amount_micros: int, note: str = "") -> int:
         """Add to a wallet, or take a mistake back with a negative amount; the new balance in micro-units.
@@ -173,7 +173,7 @@ class Ledger:
     async def _write_charge(self, connection: AsyncConnection, charge: Charge, cost: Cost, now_s: float) -> None:
         await connection.execute(
             insert(LEDGER).values(
-                id=charge.request_id,
+                id=charge.id,
                 user_id=charge.user_id,
                 kind=_CHARGE,
                 amount_micros=-cost.total_micros,
@@ -230,7 +230,7 @@ async def _add_to_balance(connection: AsyncConnection, user_id: str, amount_micr
 
 def _receipt(row: Row[Any]) -> Receipt:
     return Receipt(
-        request_id=row.id,
+        id=row.id,
         user_id=row.user_id,
         outcome=Outcome(row.outcome),
         billed_s=row.billable_s,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
+import uuid
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from deployments import service_log as log
 from deployments.contracts import Transcript, TranscriptionRequest, WarningCode
 from deployments.errors import ServiceUnavailable
 from serve_app.access.ledger import Ledger
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Visit
-
-_log = logging.getLogger("ray.serve")
+from serve_app.request_log import this_request
 
 # Work that is done is worth waiting for a database that restarts.
 _PATIENCE_S = 15.0
@@ -30,7 +30,9 @@ class LedgerMeter:
 
     async def completed(self, visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> None:
         """See Meter."""
-        await self.record(visit, charge_of(visit, request, transcript))
+        charge = charge_of(_new_id(), visit, request, transcript)
+        this_request().charge = charge.id
+        await self.record(visit, charge)
 
     def failed(self, visit: Visit, request: TranscriptionRequest, error: BaseException) -> None:
         """See Meter. Requests that were wrong from the start are not noted: they would let anybody fill the ledger."""
@@ -41,9 +43,9 @@ class LedgerMeter:
         else:
             return
         if len(self._notes) >= _MAX_NOTES:
-            _log.warning("a failed request is not in the ledger: too many wait to be written")
+            log.warning("failed request not in the ledger", reason="too many wait to be written")
             return
-        self.note(visit, _charge(visit, request, outcome, audio_s=0.0, billable_s=0.0))
+        self.note(visit, _charge(_new_id(), visit, request, outcome, audio_s=0.0, billable_s=0.0))
 
     async def record(self, visit: Visit, charge: Charge) -> None:
         """Write a charge down; doing so twice charges once.
@@ -75,10 +77,10 @@ class LedgerMeter:
         try:
             await self.record(visit, charge)
         except ServiceUnavailable:
-            _log.warning("a request that broke off is not in the ledger: the database does not answer")
+            log.warning("failed request not in the ledger", reason="the database does not answer")
 
 
-def charge_of(visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> Charge:
+def charge_of(charge_id: str, visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> Charge:
     """What a finished transcript is worth; without speech, nothing."""
     codes = {warning.code for warning in transcript.warnings}
     if WarningCode.LOW_SNR_DROPPED in codes:
@@ -88,14 +90,18 @@ def charge_of(visit: Visit, request: TranscriptionRequest, transcript: Transcrip
     else:
         outcome = Outcome.COMPLETED
     billable_s = transcript.usage.billable_s
-    return _charge(visit, request, outcome, audio_s=transcript.duration_s, billable_s=billable_s)
+    return _charge(charge_id, visit, request, outcome, audio_s=transcript.duration_s, billable_s=billable_s)
+
+
+def _new_id() -> str:
+    return f"charge_{uuid.uuid4().hex}"
 
 
 def _charge(
-    visit: Visit, request: TranscriptionRequest, outcome: Outcome, *, audio_s: float, billable_s: float
+    charge_id: str, visit: Visit, request: TranscriptionRequest, outcome: Outcome, *, audio_s: float, billable_s: float
 ) -> Charge:
     return Charge(
-        request_id=request.request_id,
+        id=charge_id,
         user_id=visit.caller.user_id,
         key_id=visit.caller.key_id,
         dialect=visit.dialect,

@@ -30,9 +30,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One finished request. audio_s is the length of the recording, billable_s the part that would be paid for."""
+    """One finished request. audio_s is the length of the recording, billable_s the part that would be paid for.
 
-    request_id: str
+    What has one ``id`` is charged once, so it is never one that a client may choose: it is that of a job or of a live
+    session, or made for the charge.
+    """
+
+    id: str
     user_id: str
     key_id: str | None
     dialect: str

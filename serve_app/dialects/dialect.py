@@ -13,6 +13,7 @@ from serve_app.access.credentials import credential_of
 from serve_app.access.visit import Visit
 from serve_app.dialects.door_count import DoorCount
 from serve_app.jobs.contracts import CallbackForm
+from serve_app.request_log import this_request
 from serve_app.services import Services
 
 
@@ -41,9 +42,12 @@ async def visiting(
         AccessDenied, TooManyRequests, ServiceUnavailable: see Access.admitted.
     """
     admission = services.sockets if connection.scope["type"] == "websocket" else services.admission
+    notes = this_request()
+    notes.dialect = dialect
     count = DoorCount(services.signals, dialect)
     with count.at_the_door(), admission.admitted():
         async with services.access.admitted(credential_of(connection), dialect, takes_secrets=takes_secrets) as visit:
             count.let_in()
             connection.state.visit = visit
+            notes.key = visit.caller.key_id
             yield visit

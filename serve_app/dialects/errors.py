@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable, Coroutine
@@ -15,6 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
+from deployments import service_log as log
 from deployments.errors import (
     InvalidParameter,
     MissingParameter,
@@ -24,9 +24,9 @@ from deployments.errors import (
     TooManyRequests,
     Unauthenticated,
 )
+from deployments.signals import failure_label
 from serve_app.access.visit import RateState
-
-_log = logging.getLogger("ray.serve")
+from serve_app.request_log import this_request
 
 ErrorForm = Callable[[Exception], tuple[int, dict[str, Any]]]
 """Status and body of any exception; what it does not know is a 500 that tells nothing."""
@@ -63,7 +63,8 @@ def error_response(error: Exception, form: ErrorForm) -> JSONResponse:
     """An answer in the form of a dialect, with the headers that every dialect has."""
     status, body = form(error)
     if status >= 500 and not isinstance(error, ServiceUnavailable):
-        _log.error("request failed", exc_info=error)
+        log.error("request failed", error)
+    this_request().failure = failure_label(error)
     return JSONResponse(body, status_code=status, headers=_headers(error, status))
 
 

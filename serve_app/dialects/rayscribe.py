@@ -19,6 +19,7 @@ from serve_app.dialects.errors import documented, route_class
 from serve_app.dialects.smallest_selfhost_errors import error_body
 from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState, Job, JobFailure, JobStatus
 from serve_app.jobs.messages import ending_of
+from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
 
 NAME = "rayscribe"
@@ -58,7 +59,7 @@ class JobAnswer(BaseModel):
     """A job. Times are ISO 8601, UTC."""
 
     id: str = Field(examples=["job_018f3c2a9b4c5d6e7f8091a2b3c4d5e6"])
-    request_id: str = Field(examples=["req_0a1b2c3d4e5f"])
+    request_id: str = Field(examples=["0a1b2c3d-4e5f-4607-8293-a4b5c6d7e8f9"])
     status: JobStatus
     dialect: str = Field(description="The API that it came in through.", examples=["smallest_selfhost"])
     created: datetime
@@ -128,7 +129,11 @@ _NO_JOB = {"No such job of yours": NotFound("job", "job_018f3c2a9b4c5d6e7f8091a2
 
 async def caller_of(request: Request, services: Annotated[Services, Depends(services_of)]) -> Caller:
     """FastAPI dependency: who asks. These calls cost nothing, and hold none of the caller's requests."""
-    return await services.access.identified(credential_of(request))
+    notes = this_request()
+    notes.dialect = NAME
+    caller = await services.access.identified(credential_of(request))
+    notes.key = caller.key_id
+    return caller
 
 
 _Caller = Annotated[Caller, Depends(caller_of)]

@@ -16,7 +16,6 @@ import asyncio
 import hashlib
 import math
 import time
-import uuid
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -35,6 +34,7 @@ from serve_app.dialects.sixtydb_answer import SttAnswer, WordDetails, to_answer
 from serve_app.dialects.sixtydb_catalogue import router as catalogue
 from serve_app.dialects.sixtydb_context import Heeded, heeded, read_context
 from serve_app.dialects.sixtydb_errors import ERROR_RESPONSES, error_body
+from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
 from serve_app.settings import LimitSettings, Settings
 from serve_app.uploads import read_form
@@ -208,7 +208,7 @@ async def transcribe(request: Request, services: Annotated[Services, Depends(ser
         if form.audio is None:
             raise MissingParameter(AUDIO_PART)
         context = options.heeded_context(visit.plan, services.settings)
-        transcription = options.to_request(f"req_{uuid.uuid4().hex}", limits, context)
+        transcription = options.to_request(this_request().request_id, limits, context)
         check_request(transcription, visit.plan, services.settings, options.names())
         fingerprint = await asyncio.to_thread(hashlib.sha256, form.audio.data)
         started_s = time.perf_counter()

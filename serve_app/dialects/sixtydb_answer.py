@@ -72,7 +72,7 @@ class SttAnswer(BaseModel):
     """The answer of `POST /stt`."""
 
     request_id: str = Field(
-        description="For questions about this request.", examples=["req_0a1b2c3d4e5f60718293a4b5c6d7e8f9"]
+        description="For questions about this request.", examples=["0a1b2c3d-4e5f-4607-8293-a4b5c6d7e8f9"]
     )
     text: str = Field(description="The whole text.", examples=["Hello, there. Yes."])
     language: str | None = Field(description="The one spoken longest; null where nobody speaks.", examples=["en"])

@@ -164,7 +164,7 @@ class SixtydbConversation:
         if not self._connection.services.settings.access.billing or ended.billable_s == 0:
             return Decimal(0)
         charge = Charge(
-            request_id=self._options.request_id,
+            id=self._options.request_id,
             user_id=visit.caller.user_id,
             key_id=visit.caller.key_id,
             dialect=visit.dialect,

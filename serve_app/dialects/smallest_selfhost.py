@@ -5,7 +5,6 @@ Source: the vendor's self-host pages and Helm chart. Where they are silent, the 
 
 from __future__ import annotations
 
-import uuid
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
 from serve_app.dialects.smallest_selfhost_errors import ERROR_RESPONSES, error_body
 from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
+from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
 from serve_app.uploads import is_json, read_form, read_json
 
@@ -91,7 +91,7 @@ class ListenWarning(BaseModel):
 class ListenAnswer(BaseModel):
     """The answer of a synchronous call. `warnings` is ours and only there when there are any."""
 
-    request_id: str = Field(examples=["req_0a1b2c3d4e5f"])
+    request_id: str = Field(examples=["0a1b2c3d-4e5f-4607-8293-a4b5c6d7e8f9"])
     text: str
     confidence: float = Field(ge=0, le=1)
     duration: float = Field(description="Length of the recording in seconds.")
@@ -143,7 +143,7 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
     async with visiting(request, services, NAME) as visit:
         options, audio = await _read(request, services)
         transcription = options.to_request(
-            f"req_{uuid.uuid4().hex}", services.settings.limits.dialect_max_duration_s.get(NAME)
+            this_request().request_id, services.settings.limits.dialect_max_duration_s.get(NAME)
         )
         check_request(transcription, visit.plan, services.settings, _NAMES)
         if audio is None:

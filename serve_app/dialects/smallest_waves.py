@@ -13,7 +13,6 @@ Source: the vendor's OpenAPI documents and SDK. Where they contradict each other
 from __future__ import annotations
 
 import time
-import uuid
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -39,8 +38,9 @@ from serve_app.dialects.smallest_waves_answer import (
     WavesAccepted,
     to_answer,
 )
-from serve_app.dialects.smallest_waves_errors import ERROR_RESPONSES, error_body, request_in_hand
+from serve_app.dialects.smallest_waves_errors import ERROR_RESPONSES, error_body
 from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
+from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
 from serve_app.settings import LimitSettings
 from serve_app.uploads import is_json, read_json, read_raw
@@ -216,11 +216,9 @@ async def get_text(request: Request, services: Annotated[Services, Depends(servi
 
 
 async def _transcribed(request: Request, services: Services, default_model: Model | None = None) -> JSONResponse:
-    request_id = str(uuid.uuid4())
-    request_in_hand.set(request_id)
     async with visiting(request, services, NAME) as visit:
         options = _options(request, default_model)
-        transcription = options.to_request(request_id, services.settings.limits)
+        transcription = options.to_request(this_request().request_id, services.settings.limits)
         check_request(transcription, visit.plan, services.settings, _NAMES)
         audio, filename = await _received(request, services)
         presentation = Presentation(

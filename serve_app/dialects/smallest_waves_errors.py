@@ -6,7 +6,6 @@ The vendor has had several forms for the same status: ``{"error"}``, ``{"status"
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import Any
 
 from deployments.errors import (
@@ -39,9 +38,7 @@ from deployments.errors import (
     UnsupportedParameter,
 )
 from serve_app.dialects.errors import documented
-
-request_in_hand: ContextVar[str | None] = ContextVar("waves_request_id", default=None)
-"""The id of the request that this task answers: errors carry it, and the ledger knows failures by it."""
+from serve_app.request_log import this_request
 
 _MIB = 1024 * 1024
 
@@ -67,8 +64,7 @@ _SESSION_CODES: dict[type[SessionLimit], str] = {
 def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
     """Status and body of an error."""
     status, body = _form(error)
-    request_id = request_in_hand.get()
-    return status, body if request_id is None else {**body, "request_id": request_id}
+    return status, {**body, "request_id": this_request().request_id}
 
 
 def _form(error: Exception) -> tuple[int, dict[str, Any]]:

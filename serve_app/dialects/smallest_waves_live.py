@@ -11,27 +11,26 @@ vendor's self-hosted images speak Waves elsewhere, so it does, too. Where the do
 
 from __future__ import annotations
 
-import logging
 import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, WebSocket
 from pydantic import BaseModel
 
+from deployments import service_log as log
 from deployments.contracts import TranscriptionRequest
 from deployments.errors import ConcurrencyLimitReached, InvalidParameter
 from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects import smallest_selfhost, smallest_waves
 from serve_app.dialects.dialect import Dialect
-from serve_app.dialects.smallest_waves_errors import error_body, request_in_hand
+from serve_app.dialects.smallest_waves_errors import error_body
 from serve_app.dialects.smallest_waves_live_messages import WavesMessages, error_message, lost_message
 from serve_app.dialects.smallest_waves_live_query import PathDefaults, read_query
 from serve_app.dialects.socket_frames import Message
 from serve_app.dialects.sockets import Connection, Conversation, SocketDialect, converse
 from serve_app.live.contracts import Final, LiveEvent, LiveSession, Partial, SessionEnded, SpeechEnded, SpeechStarted
+from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
-
-_log = logging.getLogger("ray.serve")
 
 _NAMES = ParameterNames(language="language", speaker_count="diarize", candidates="language")
 
@@ -66,7 +65,7 @@ class WavesConversation:
         )
         check_request(asked, self._connection.visit.plan, self._connection.services.settings, _NAMES)
         if query.external_session_id is not None:
-            _log.info("live session %s is its client's %s", self._session_id, query.external_session_id)
+            log.info("live session named", session=self._session_id, external_session=query.external_session_id)
         self._tells_speech = query.tells_speech
         self._messages = WavesMessages(self._session_id, query)
         self._session: LiveSession = await self._connection.start(options)
@@ -119,7 +118,7 @@ class WavesConversation:
 
 async def _answer(websocket: WebSocket, services: Services, name: str, defaults: PathDefaults) -> None:
     session_id = str(uuid.uuid4())
-    request_in_hand.set(session_id)
+    this_request().session = session_id
 
     def conversation(connection: Connection) -> Conversation:
         return WavesConversation(connection, session_id, defaults)

@@ -12,6 +12,7 @@ from serve_app.dialects.smallest_waves_errors import error_body
 from serve_app.dialects.smallest_waves_live_query import WavesLiveQuery
 from serve_app.dialects.socket_frames import Message
 from serve_app.live.contracts import Final, Partial, SpeechEnded, SpeechStarted
+from serve_app.request_log import this_request
 
 
 class WavesMessages:
@@ -96,8 +97,8 @@ def error_message(error: Exception) -> Message:
     """An error in the words that its HTTP answer has."""
     _, body = error_body(error)
     message = {"type": "error", "status": "error", "message": body["message"], "error_code": body["error_code"]}
-    # The session has the id of the request.
-    return message if "request_id" not in body else {**message, "session_id": body["request_id"]}
+    session = this_request().session
+    return message if session is None else {**message, "session_id": session}
 
 
 def lost_message(error: ServiceUnavailable) -> Message:

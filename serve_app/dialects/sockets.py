@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -27,6 +26,7 @@ from typing import Any, Protocol
 from starlette.datastructures import Headers, QueryParams
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from deployments import service_log as log
 from deployments.errors import (
     GoingAway,
     IllegalMove,
@@ -35,14 +35,14 @@ from deployments.errors import (
     ServiceUnavailable,
     SessionIdle,
 )
+from deployments.signals import failure_label
 from serve_app.access.visit import Visit
 from serve_app.dialects.dialect import visiting
 from serve_app.dialects.errors import ErrorForm, error_response, named
 from serve_app.dialects.socket_frames import Message, close, close_code, send, upgrade
 from serve_app.live.contracts import LiveEvent, LiveOptions, LiveService, LiveSession
+from serve_app.request_log import this_request
 from serve_app.services import Services
-
-_log = logging.getLogger("ray.serve")
 
 # For the last words of a session when this process is to stop: well within Serve's grace period.
 _GOODBYE_S = 8.0
@@ -295,9 +295,10 @@ async def _refuse(websocket: WebSocket, dialect: SocketDialect, error: Exception
                 await websocket.send_denial_response(error_response(error, dialect.error_form))
                 return
             await upgrade(websocket, dialect.subprotocol)
+        this_request().failure = failure_label(error)
         code = close_code(error)
         if code == 1011:
-            _log.error("live connection failed", exc_info=error)
+            log.error("live connection failed", error)
         await close(websocket, (dialect.error_message(error),), code)
     except WebSocketDisconnect:
         return

@@ -20,9 +20,9 @@ class LedgerBiller:
         self._access = access
 
     async def bill(self, connection: AsyncConnection, job: Job, transcript: Transcript) -> None:
-        """See Biller; the ledger takes each request_id once."""
+        """See Biller; the ledger takes each job once."""
         plans = self._access.plans
         # Settings may have lost the plan since.
         plan = plans.get(job.plan_name) or plans[self._access.default_plan]
         visit = Visit(Caller(job.user_id, "", job.plan_name, job.key_id), plan, job.order.dialect)
-        await self._ledger.record(charge_of(visit, job.order.request, transcript), plan, connection)
+        await self._ledger.record(charge_of(job.id, visit, job.order.request, transcript), plan, connection)

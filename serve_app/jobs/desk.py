@@ -19,6 +19,7 @@ from serve_app.jobs.rows import new_job_id
 from serve_app.jobs.store import JobStore
 from serve_app.outbound.guard import AddressGuard
 from serve_app.outbound.urls import parse_http_url
+from serve_app.request_log import this_request
 
 MAX_URL_CHARACTERS = 4096
 _METHODS = ("POST", "GET")
@@ -41,7 +42,7 @@ class StoredJobs:
         """See JobDesk. The audio comes first: a job never names audio that is not there."""
         check_callback(order.callback, self._guard)
         await self._store.check_room(visit.caller.user_id)
-        job_id = new_job_id(self._clock())
+        job_id = this_request().job = new_job_id(self._clock())
         await self._audio.put(job_id, audio)
         try:
             return await self._store.accept(job_id, visit, replace(order, trace=current_trace()))

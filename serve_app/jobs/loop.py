@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 
+from deployments import service_log as log
 from deployments.errors import ServiceUnavailable
-
-_log = logging.getLogger("ray.serve")
 
 
 class Loop:
@@ -33,7 +31,7 @@ class Loop:
             try:
                 await self._step()
             except ServiceUnavailable as error:
-                _log.warning("%s has to wait: %s", self._name, error)
+                log.warning("loop has to wait", loop=self._name, reason=str(error))
                 await asyncio.sleep(self._interval_s)
                 continue
             with contextlib.suppress(TimeoutError):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from deployments import service_log as log
 from serve_app.jobs.contracts import CallbackForm, Job
-
-_log = logging.getLogger("ray.serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +53,8 @@ def ending_of(job: Job, forms: Mapping[str, CallbackForm]) -> dict[str, Any]:
             return form.completed(job, job.transcript)
         if job.failure is not None:
             return form.failed(job, job.failure)
-    except Exception:
-        _log.exception("the dialect %s cannot write the webhook of job %s", job.order.dialect, job.id)
+    except Exception as error:
+        log.error("webhook cannot be written", error, dialect=job.order.dialect, job=job.id)
     reason = {"error": job.failure.message} if job.failure else {}
     return {"job_id": job.id, "request_id": job.order.request.request_id, "status": job.status.value} | reason
 

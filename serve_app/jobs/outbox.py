@@ -30,7 +30,10 @@ _MAX_ERROR_CHARACTERS = 500
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """An attempt that is to be made now; ``secret`` is the user's, ``whsec_`` and base64; ``trace`` is the job's."""
+    """An attempt that is to be made now; ``secret`` is the user's, ``whsec_`` and base64.
+
+    ``request_id`` and ``trace`` are those of the request that brought the job.
+    """
 
     id: str
     number: int
@@ -38,6 +41,8 @@ class DueDelivery:
     method: str
     body: str = field(repr=False)
     secret: str = field(repr=False)
+    job_id: str
+    request_id: str
     trace: TraceContext | None = None
 
 
@@ -135,8 +140,18 @@ class Outbox:
         if not again:
             return None
         await connection.execute(insert(DELIVERY_ATTEMPTS).values(delivery_id=row.id, number=number, at_s=now_s))
-        trace = ORDER.validate_json(row.order_json).trace
-        return DueDelivery(row.id, number, row.url, row.method, row.body, row.webhook_secret, trace)
+        order = ORDER.validate_json(row.order_json)
+        return DueDelivery(
+            id=row.id,
+            number=number,
+            url=row.url,
+            method=row.method,
+            body=row.body,
+            secret=row.webhook_secret,
+            job_id=row.job_id,
+            request_id=order.request.request_id,
+            trace=order.trace,
+        )
 
 
 async def post(connection: AsyncConnection, job_id: str, message: Message, now_s: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -11,18 +10,18 @@ from typing import Protocol
 
 from opentelemetry.trace import SpanKind
 
+from deployments import service_log as log
 from deployments.errors import RayscribeError, SourceRejected
 from deployments.signal_table import WEBHOOK_ATTEMPTS, WEBHOOK_TIME
 from deployments.signals import SILENT, Signals
 from deployments.tracing import annotate, begun_span, note_failure, trace_headers
+from serve_app.cluster import adopt_request_id
 from serve_app.jobs.contracts import DeliveryState
 from serve_app.jobs.outbox import AttemptOutcome, DueDelivery, Outbox
 from serve_app.jobs.retries import Fraction, full_jitter_s
 from serve_app.jobs.signing import signed_headers
 from serve_app.outbound.client import Acknowledgement
 from serve_app.settings import WebhookSettings
-
-_log = logging.getLogger("ray.serve")
 
 _GONE = 410
 
@@ -92,7 +91,9 @@ class WebhookSender:
 
     async def _begin(self, delivery: DueDelivery) -> None:
         """Make an attempt in the trace of the request that brought the job."""
-        with begun_span("webhook", delivery.trace, SpanKind.CLIENT, attempt=delivery.number):
+        adopt_request_id(delivery.request_id)
+        span = begun_span("webhook", delivery.trace, SpanKind.CLIENT, attempt=delivery.number)
+        with span, log.bound(job=delivery.job_id):
             await self.attempt(delivery)
 
     async def attempt(self, delivery: DueDelivery) -> None:
@@ -115,7 +116,14 @@ class WebhookSender:
         self._signals.count(WEBHOOK_ATTEMPTS, outcome=_label_of(outcome))
         self._signals.observe(WEBHOOK_TIME, outcome.duration_s)
         annotate(outcome=_label_of(outcome))
-        _log.info("webhook %s, attempt %d: %s", delivery.id, delivery.number, outcome.status or outcome.error)
+        log.info(
+            "webhook attempt",
+            delivery=delivery.id,
+            attempt=delivery.number,
+            outcome=_label_of(outcome),
+            http_status=outcome.status,
+            seconds=round(outcome.duration_s, 3),
+        )
         await self._outbox.settle(delivery, outcome)
 
     async def _send(self, delivery: DueDelivery) -> Acknowledgement:
@@ -152,7 +160,7 @@ class WebhookSender:
         self._attempts.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             # Its time runs out, and it is made again.
-            _log.error("the outcome of an attempt to deliver could not be written down", exc_info=error)
+            log.error("webhook attempt cannot be written down", error)
         self._on_end()
 
 

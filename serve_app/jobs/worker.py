@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from opentelemetry.trace import SpanKind
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
+from deployments import service_log as log
 from deployments.errors import (
     AccessDenied,
     AudioRejected,
@@ -24,13 +25,12 @@ from deployments.errors import (
 from deployments.signal_table import JOB_ATTEMPTS
 from deployments.signals import SILENT, Signals, failure_label
 from deployments.tracing import begun_span, note_failure
+from serve_app.cluster import adopt_request_id
 from serve_app.jobs.audio import AudioStore
-from serve_app.jobs.contracts import JobFailure
+from serve_app.jobs.contracts import Job, JobFailure
 from serve_app.jobs.queue import Claim, JobQueue
 from serve_app.jobs.retries import Fraction, full_jitter_s
 from serve_app.transcriptions import Transcriber
-
-_log = logging.getLogger("ray.serve")
 
 _Result = TypeVar("_Result")
 
@@ -100,17 +100,24 @@ class JobWorker:
 
     async def _work(self, claim: Claim) -> None:
         job = claim.job
-        try:
-            if not await self._run(claim):
-                _log.warning("job %s, attempt %d: its lease was lost, the outcome is dropped", job.id, job.attempts)
-        except asyncio.CancelledError:
-            self._signals.count(JOB_ATTEMPTS, outcome="stopped")
-            # Does nothing where the lease is lost, or the job has ended already.
-            await self._queue.put_back(claim, 0.0)
-            raise
+        begun_s = time.monotonic()
+        # The lines of the stages have the id of the request that brought the job.
+        adopt_request_id(job.order.request.request_id)
+        with log.bound(job=job.id):
+            try:
+                outcome, audio_s = await self._run(claim)
+            except asyncio.CancelledError:
+                self._told(job, "stopped", begun_s)
+                # Does nothing where the lease is lost, or the job has ended already.
+                await self._queue.put_back(claim, 0.0)
+                raise
+            self._told(job, outcome, begun_s, audio_s)
 
-    async def _run(self, claim: Claim) -> bool:
-        """Whether the outcome was written down: the lease was still ours."""
+    async def _run(self, claim: Claim) -> tuple[str, float | None]:
+        """How the attempt ended, and how long the recording is if that was found out.
+
+        The end of one whose lease was lost is not written down: somebody else has the job.
+        """
         job = claim.job
         try:
             audio = await self._audio.get(job.id)
@@ -120,13 +127,21 @@ class JobWorker:
             note_failure(error)
         else:
             is_ours = await _patiently(lambda: self._queue.complete(claim, transcript))
-            self._signals.count(JOB_ATTEMPTS, outcome="completed" if is_ours else "lease_lost")
-            return is_ours
-        # The class only: what is no error of ours may quote the recording.
-        _log.warning("job %s, attempt %d: %s", job.id, job.attempts, type(failure).__name__)
+            return "completed" if is_ours else "lease_lost", transcript.duration_s
         is_ours = await _patiently(lambda: self._failed(claim, failure))
-        self._signals.count(JOB_ATTEMPTS, outcome=failure_label(failure) if is_ours else "lease_lost")
-        return is_ours
+        return failure_label(failure) if is_ours else "lease_lost", None
+
+    def _told(self, job: Job, outcome: str, begun_s: float, audio_s: float | None = None) -> None:
+        self._signals.count(JOB_ATTEMPTS, outcome=outcome)
+        log.info(
+            "job attempt",
+            outcome=outcome,
+            attempt=job.attempts,
+            seconds=round(time.monotonic() - begun_s, 3),
+            audio_s=None if audio_s is None else round(audio_s, 3),
+            dialect=job.order.dialect,
+            key=job.key_id,
+        )
 
     async def _failed(self, claim: Claim, error: Exception) -> bool:
         if isinstance(error, _FINAL):
@@ -137,7 +152,7 @@ class JobWorker:
         if isinstance(error, RayscribeError):
             setback = JobFailure(type(error).__name__, str(error))
         else:
-            _log.error("job %s met a mistake of ours", claim.job.id, exc_info=error)
+            log.error("job met a mistake of ours", error)
             setback = JobFailure("InternalError", "Internal error")
         return await self._queue.put_back(claim, delay_s, setback)
 
@@ -145,7 +160,7 @@ class JobWorker:
         del self._running[claim.lease_id]
         if not task.cancelled() and (error := task.exception()) is not None:
             # Nobody renews the lease any more, so the job is tried again.
-            _log.error("the end of job %s could not be written down", claim.job.id, exc_info=error)
+            log.error("end of a job cannot be written down", error, job=claim.job.id)
         self._on_end()
 
 

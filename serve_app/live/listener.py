@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
+from deployments import service_log as log
 from deployments.contracts import SAMPLE_RATE_HZ, SpeakerCount, Word
 from deployments.errors import IllegalMove, ServiceUnavailable, StageLost
 from deployments.offload import EngineThreads
-from deployments.signals import SILENT
+from deployments.signals import SILENT, failure_label
 from deployments.text_joining import joined_words
 from serve_app.live.backlog import Backlog
 from serve_app.live.contracts import Final, LiveEvent, Partial, SpeechEnded, SpeechStarted
@@ -42,8 +42,6 @@ _INLINE_S = 0.13
 _UNHEARD = LiveSignals(SILENT)
 # One may be lost with a worker. So many in a row are an outage, and the client may find a way around it elsewhere.
 _LOST_IN_A_ROW = 3
-
-_log = logging.getLogger("ray.serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +220,7 @@ class Listener:
             self._lost_in_a_row += 1
             if self._lost_in_a_row == _LOST_IN_A_ROW:
                 raise
-            _log.warning("a live utterance of %.1f s is lost: %s", ending.duration_s, error)
+            log.warning("live utterance lost", audio_s=round(ending.duration_s, 1), failure=failure_label(error))
             return replace(self._final(ending, Heard()), failure=error)
         self._lost_in_a_row = 0
         return final

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
+from deployments import service_log as log
 from deployments.calls import Deadline, call
 from deployments.contracts import Refined, RefinementTask, Segment, TranscriptionWarning, WarningCode
 from deployments.errors import RayscribeError
@@ -19,8 +19,6 @@ Polish = Callable[[Final], Coroutine[Any, Any, Final]]
 
 # The stage ends the polish by itself; this is for the way there and back.
 _MARGIN_S = 2.0
-
-_log = logging.getLogger("ray.serve")
 
 _UNAVAILABLE = TranscriptionWarning(
     WarningCode.LLM_REFINEMENT_UNAVAILABLE,
@@ -48,8 +46,8 @@ class StagePolish:
             refined: Refined = await call(self._stages.refiner.polish, (segment,), self._task, deadline=deadline)
         except RayscribeError:
             return replace(final, warnings=(*final.warnings, _UNAVAILABLE))
-        except Exception:
-            _log.exception("a live utterance could not be polished")
+        except Exception as error:
+            log.error("live utterance not polished", error)
             return replace(final, warnings=(*final.warnings, _UNAVAILABLE))
         words = tuple(word for segment in refined.segments for word in segment.words)
         return replace(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Protocol
 
+from deployments import service_log as log
 from deployments.contracts import RefinementTask, TranscriptionRequest
 from deployments.errors import InvalidParameter, ServiceUnavailable, UnsupportedParameter
 from deployments.offload import EngineThreads
@@ -79,17 +81,30 @@ class EngineLiveService:
         """See LiveService."""
         self._check(visit, options)
         annotate(session_id=options.request_id)
-        with self._places.admitted():
+        with self._places.admitted(), log.bound(session=options.request_id):
             session = self._session(visit, options)
+            begun_s = time.monotonic()
             try:
                 async with session:
                     yield session
             finally:
-                self._signals.ended(session.usage.audio_s, session.failure, has_settled=session.has_settled)
+                self._tell(visit, session, time.monotonic() - begun_s)
                 if not session.has_settled:
                     usage = session.usage
                     outcome = _outcome_of(session.failure)
                     self._charges.note(visit, _charge(visit, options, usage.audio_s, usage.answered_s, outcome))
+
+    def _tell(self, visit: Visit, session: EngineSession, lasted_s: float) -> None:
+        audio_s = session.usage.audio_s
+        outcome = self._signals.ended(audio_s, session.failure, has_settled=session.has_settled)
+        log.info(
+            "live session",
+            outcome=outcome,
+            seconds=round(lasted_s, 3),
+            audio_s=round(audio_s, 3),
+            dialect=visit.dialect,
+            key=visit.caller.key_id,
+        )
 
     def _session(self, visit: Visit, options: LiveOptions) -> EngineSession:
         async def settle(ended: SessionEnded) -> None:
@@ -179,7 +194,7 @@ def _check_range(parameter: str, value: float, lowest: float, highest: float) ->
 def _charge(visit: Visit, options: LiveOptions, audio_s: float, billable_s: float, otherwise: Outcome) -> Charge:
     """What a session is worth; one that gave its client no words is worth nothing, and its outcome is the other."""
     return Charge(
-        request_id=options.request_id,
+        id=options.request_id,
         user_id=visit.caller.user_id,
         key_id=visit.caller.key_id,
         dialect=visit.dialect,

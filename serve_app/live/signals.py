@@ -35,11 +35,12 @@ class LiveSignals:
         """A final was said so long after the last audio with speech came."""
         self._signals.observe(LIVE_FINAL, latency_s)
 
-    def ended(self, audio_s: float, failure: Exception | None, *, has_settled: bool) -> None:
-        """A session is over; one without a failure that has not settled was left by its client."""
+    def ended(self, audio_s: float, failure: Exception | None, *, has_settled: bool) -> str:
+        """A session is over, and this is how: one without a failure that has not settled was left by its client."""
         outcome = "completed" if has_settled else "cancelled" if failure is None else failure_label(failure)
         self._signals.count(LIVE_ENDED, outcome=outcome)
         self._signals.count(LIVE_AUDIO, audio_s)
+        return outcome
 
 
 def _outcome_of(final: Final) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable
 from dataclasses import replace
 
+from deployments import service_log as log
 from deployments.calls import Deadline, call
 from deployments.contracts import Voiceprint, Waveform
 from deployments.errors import RayscribeError
@@ -15,8 +15,6 @@ from serve_app.pipeline import StageHandles
 
 # A final without a speaker is worth more than a late one. Recognition that takes longer gives the voice its time, too.
 _VOICE_TIMEOUT_S = 1.0
-
-_log = logging.getLogger("ray.serve")
 
 
 async def with_voice(hearing: Awaitable[Heard], stages: StageHandles, excerpt: Excerpt, timeout_s: float) -> Heard:
@@ -52,7 +50,7 @@ async def _voice(stages: StageHandles, excerpt: Excerpt, timeout_s: float) -> Vo
         )
     except RayscribeError:
         return None
-    except Exception:
-        _log.exception("the voice of a live utterance could not be told")
+    except Exception as error:
+        log.error("voice of a live utterance not told", error)
         return None
     return voice

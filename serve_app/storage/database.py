@@ -20,11 +20,11 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from deployments import service_log as log
 from deployments.errors import EngineUnavailable, ServiceUnavailable
 from deployments.signal_table import DATABASE_FAILURES, DATABASE_TIME
 from deployments.signals import SILENT, Signals
 
-_logger = logging.getLogger(__name__)
 # At DEBUG it writes every statement with its parameters: keys' hashes, URLs, transcripts.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
 
@@ -167,7 +167,7 @@ class Database:
         except SQLAlchemyError as error:
             if not _is_outage(error):
                 raise
-            _logger.warning("The database does not answer: %s", self._reason(error))
+            log.warning("database does not answer", reason=self._reason(error))
             # `from None`: whoever logs the traceback shall not log what the driver knows about the connection.
             raise _no_answer() from None
 

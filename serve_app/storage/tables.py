@@ -73,7 +73,7 @@ CLIENT_SECRETS = Table(
 LEDGER = Table(
     "ledger",
     METADATA,
-    Column("id", String(64), primary_key=True, comment="The request_id of a charge"),
+    Column("id", String(64), primary_key=True, comment="Of a job, of a live session, or made for a charge"),
     Column("user_id", String(64), ForeignKey(USERS.c.id), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("amount_micros", BigInteger, nullable=False, comment="Change of the balance"),

@@ -7,11 +7,11 @@ server that does not is caught by the reader of the answer.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from deployments import service_log as log
 from deployments.errors import DeadlineExceeded, EngineUnavailable, ServiceUnavailable
 from deployments.refinement.polish.edits import ANSWER_SCHEMA, UnreadableAnswer
 from deployments.refinement.polish.model import Prompt
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 # A dropped connection or a 5xx may be over at once; more would only eat up the time of the other passages.
 _RETRIES = 1
-
-_log = logging.getLogger("ray.serve")
 
 
 class EndpointModel:
@@ -55,7 +53,7 @@ class EndpointModel:
             raise DeadlineExceeded("The language model did not answer in time") from None
         except openai.OpenAIError as error:
             status = getattr(error, "status_code", None)
-            _log.warning("a language model endpoint failed", extra={"error": type(error).__name__, "status": status})
+            log.warning("language model endpoint failed", failure=type(error).__name__, http_status=status)
             # Not chained: the error holds the request, and that the key.
             raise ServiceUnavailable("The language model cannot be reached") from None
         return _text(completion)

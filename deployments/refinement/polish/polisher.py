@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from deployments import service_log as log
 from deployments.contracts import Refined, RefinementContext, Segment, TranscriptionWarning, WarningCode
 from deployments.errors import RayscribeError
 from deployments.refinement.polish.application import edited
@@ -16,10 +16,9 @@ from deployments.refinement.polish.guard import Guard, Verdict
 from deployments.refinement.polish.model import LanguageModel, Prompt
 from deployments.refinement.polish.passages import Passage, doubtful_words, passages_of
 from deployments.refinement.polish.prompt import estimated_tokens, prompt_of
+from deployments.signals import failure_label
 
 _ANSWER_TOKENS = 400
-
-_log = logging.getLogger("ray.serve")
 
 _REJECTED = TranscriptionWarning(
     WarningCode.LLM_REFINEMENT_REJECTED,
@@ -127,7 +126,7 @@ class Polisher:
             for task in late:
                 task.cancel()
             if late:
-                _log.warning("a language model did not answer", extra={"passages": len(late), "reason": "late"})
+                log.warning("language model did not answer", passages=len(late), failure="late")
             await asyncio.gather(*late, return_exceptions=True)
         return {
             place: _unpolished(question, _UNAVAILABLE) if task.cancelled() else task.result()
@@ -139,16 +138,16 @@ class Polisher:
             answer = await self._model.complete(question.prompt, max_tokens=_ANSWER_TOKENS, timeout_s=timeout_s)
             verdict = guard.judged(question.passage, read_edits(answer))
         except UnreadableAnswer as error:
-            _log.info("the answer of a language model cannot be used", extra={"reason": str(error)})
+            log.info("answer of a language model cannot be used", reason=str(error))
             return _unpolished(question, _REJECTED)
         except RayscribeError as error:
-            _log.warning("a language model did not answer", extra={"reason": type(error).__name__})
+            log.warning("language model did not answer", failure=failure_label(error))
             return _unpolished(question, _UNAVAILABLE)
-        except Exception:
-            _log.exception("a language model failed")
+        except Exception as error:
+            log.error("language model failed", error)
             return _unpolished(question, _UNAVAILABLE)
         if verdict.refused:
-            _log.info("edits of a language model were refused", extra={"reasons": list(map(str, verdict.reasons))})
+            log.info("edits of a language model refused", reasons=", ".join(map(str, verdict.reasons)))
         segments = edited(question.passage, verdict.accepted)
         return _Answer(segments, is_usable=True, warning=_refusal(question, verdict))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any
@@ -39,6 +38,7 @@ from serve_app.dialects.openai.parameters import (
 )
 from serve_app.formats.plain_text import to_text
 from serve_app.formats.subtitles import to_srt, to_vtt
+from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
 from serve_app.uploads import read_form
 
@@ -99,7 +99,7 @@ async def transcribe(
         options, audio = await _read(request, services)
         settings = services.settings.serving(options.model)
         transcription = options.to_request(
-            f"req_{uuid.uuid4().hex}", settings.limits.dialect_max_duration_s.get(NAME), visit.plan, settings
+            this_request().request_id, settings.limits.dialect_max_duration_s.get(NAME), visit.plan, settings
         )
         check_request(transcription, visit.plan, settings, _NAMES)
         if options.stream:

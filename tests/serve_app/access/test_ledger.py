@@ -93,7 +93,7 @@ async def _books(database: Database, user: User) -> _Books:
 async def test_a_request_is_written_down_and_paid_for(ledger: Ledger, ann: User, database: Database) -> None:
     assert await ledger.top_up(ann.id, 1_000_000, "paid in advance") == 1_000_000
     receipt = await ledger.record(_charge(ann, "req_1", diarized=True), _PLAN)
-    assert (receipt.request_id, receipt.outcome, receipt.billed_s) == ("req_1", Outcome.COMPLETED, 10.0)
+    assert (receipt.id, receipt.outcome, receipt.billed_s) == ("req_1", Outcome.COMPLETED, 10.0)
     assert receipt.cost == Cost(10_000, 3_000)
     assert receipt.recorded_at_s == _NOON_S
     assert await _books(database, ann) == _Books(987_000, 987_000, 1, 1, 10.0)
@@ -243,12 +243,10 @@ async def test_the_balance_is_the_sum_of_the_rows(
             asyncio.gather(*(ledgers[index % 2].record(charge, _PLAN) for index, charge in enumerate(charges))),
             asyncio.gather(*(ledgers[index % 2].top_up(user.id, amount) for index, amount in enumerate(top_ups))),
         )
-        first = {receipt.request_id: receipt for receipt in receipts}
+        first = {receipt.id: receipt for receipt in receipts}
         assert set(receipts) == set(first.values())
         for receipt in first.values():
-            assert receipt.cost in {
-                price(_PLAN, charge) for charge in charges if charge.request_id == receipt.request_id
-            }
+            assert receipt.cost in {price(_PLAN, charge) for charge in charges if charge.id == receipt.id}
         paid = sum(top_ups) - sum(receipt.cost.total_micros for receipt in first.values())
         books = await _books(here, user)
         assert (books.balance_micros, books.ledger_micros) == (paid, paid)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from deployments.contracts import TranscriptionRequest
 from serve_app.access.ledger import Ledger
 from serve_app.access.metering import LedgerMeter
 from serve_app.access.plans import UNLIMITED
@@ -12,6 +13,7 @@ from serve_app.access.visit import Caller, Visit
 from serve_app.settings import AccessSettings
 from serve_app.storage.database import Database
 from serve_app.storage.tables import LEDGER
+from tests.fakes.job_bench import transcript_of
 
 pytestmark = pytest.mark.unit
 
@@ -29,3 +31,15 @@ async def test_a_session_is_in_the_ledger_once_however_often_it_is_told(database
     async with database.reading() as connection:
         rows = (await connection.execute(select(LEDGER.c.id, LEDGER.c.billable_s))).all()
     assert [tuple(row) for row in rows] == [("session-1", 8.0)]
+
+
+async def test_requests_to_which_their_client_gave_one_id_are_each_charged(database: Database) -> None:
+    user = await UserStore(database, AccessSettings()).ensure("ann")
+    visit = Visit(Caller(user.id, user.name, user.plan_name), UNLIMITED, "openai")
+    request = TranscriptionRequest("the-same-id")
+    meter = LedgerMeter(Ledger(database, billing=False))
+    for _ in range(2):
+        await meter.completed(visit, request, transcript_of(request))
+    async with database.reading() as connection:
+        seconds = (await connection.execute(select(LEDGER.c.billable_s))).scalars().all()
+    assert seconds == [2.0, 2.0]

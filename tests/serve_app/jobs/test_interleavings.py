@@ -145,7 +145,7 @@ class Interleavings(RuleBasedStateMachine):
             charged = sorted((await connection.execute(select(LEDGER.c.id))).scalars())
         jobs = [await self._find(job_id) for job_id in self._accepted]
         completed = [job for job in jobs if job.status is JobStatus.COMPLETED]
-        assert charged == sorted(job.order.request.request_id for job in completed)
+        assert charged == sorted(job.id for job in completed)
         for job in jobs:
             assert self._ended.get(job.id, job.status) is job.status
             assert len(job.deliveries) == (job.status is not JobStatus.CANCELLED)

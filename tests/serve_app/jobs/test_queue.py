@@ -106,7 +106,7 @@ async def test_a_completed_job_has_its_result_its_charge_and_its_message(bench: 
     assert found.started_at_s is not None
     assert found.ended_at_s == found.started_at_s + 5
     assert [delivery.state for delivery in found.deliveries] == [DeliveryState.PENDING]
-    assert await _charges(bench) == [job.order.request.request_id]
+    assert await _charges(bench) == [job.id]
     (due,) = await bench.outbox.claim(10)
     assert due.body == f'{{"job_id": "{job.id}", "status": "success", "text": "Hello.", "extra": "k:v"}}'
     assert (await bench.store.recent("user_ann", 1))[0].transcript is None

@@ -42,7 +42,7 @@ def upgrade() -> None:
     op.create_index("ix_api_keys_prefix", "api_keys", ["prefix"])
     op.create_table(
         "ledger",
-        sa.Column("id", sa.String(64), nullable=False, comment="The request_id of a charge"),
+        sa.Column("id", sa.String(64), nullable=False, comment="Of a job, of a live session, or made for a charge"),
         sa.Column("user_id", sa.String(64), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("amount_micros", sa.BigInteger, nullable=False, comment="Change of the balance"),
