@@ -56,11 +56,13 @@ def _kustomization(folder: Path) -> dict[str, Any]:
     return dict(yaml.safe_load(path.read_text()))
 
 
-def _config_map(folder: Path, generator: dict[str, Any], options: dict[str, Any]) -> Object:
-    assert options["disableNameSuffixHash"] is True
-    files = (entry.split("=") for entry in generator["files"])
+def _config_map(folder: Path, generator: dict[str, Any], common: dict[str, Any]) -> Object:
+    options = common | generator.get("options", {})
+    assert options.pop("disableNameSuffixHash") is True
+    assert options.keys() <= {"annotations", "labels"}, options.keys()
+    files = (entry.split("=") if "=" in entry else (entry, entry) for entry in generator["files"])
     data = {key: (folder / path).read_text() for key, path in files}
-    metadata = {"name": generator["name"], "annotations": dict(options["annotations"])}
+    metadata = {"name": generator["name"], **{name: dict(values) for name, values in options.items()}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 

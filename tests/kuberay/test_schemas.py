@@ -64,7 +64,7 @@ def test_mistakes_are_found(objects: list[Object], place: str, value: object) ->
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
 def test_objects_are_what_kubernetes_knows(objects: list[Object], version: str) -> None:
     for found in objects:
-        if found["kind"] not in ("RayService", "PodMonitor"):
+        if found["kind"] not in ("RayService", "PodMonitor", "PrometheusRule"):
             kubernetes_validate.validate(found, version, strict=True)
 
 

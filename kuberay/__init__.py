@@ -1,0 +1,1 @@
+"""Manifests, and the program that writes their dashboard."""
