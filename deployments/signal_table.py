@@ -60,6 +60,7 @@ RECOGNITION_QUEUED = Gauge("rayscribe_recognition_queued_seconds", "Audio that w
 RECOGNITION_BATCHES = Gauge("rayscribe_recognition_running_batches", "Batches that run now")
 
 LLM_CALLS = Counter("rayscribe_llm_calls", "Questions to the language model, by how they ended", ("outcome",))
+LLM_TOKENS = Counter("rayscribe_llm_tokens", "Tokens of questions and answers, as an endpoint counts them", ("kind",))
 LLM_TIME = Histogram("rayscribe_llm_seconds", "From a question to the language model to its answer", _OUTSIDE_BUCKETS_S)
 
 OPEN = Gauge("rayscribe_open", "Requests that an ingress process holds", ("kind",))

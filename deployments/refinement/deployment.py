@@ -9,10 +9,9 @@ from deployments.contracts import Refined, RefinementTask, Segment
 from deployments.offload import EngineThreads
 from deployments.refinement.fillers import without_fillers
 from deployments.refinement.polish.loading import load_polisher
-from deployments.refinement.polish.measured import AnswerObserver
 from deployments.refinement.polish.options import LanguageModelOptions
 from deployments.refinement.rules import refined_by_rules
-from deployments.signal_table import LLM_CALLS, LLM_TIME
+from deployments.refinement.signals import ModelSignals
 from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
 from deployments.trace_export import start_trace_export
@@ -38,7 +37,7 @@ class Refiner:
         self._observe_polish = stage_times(signals, "refinement", "polish")
         self._threads = EngineThreads(1, self._observe_rules)
         language_model = None if config is None else config.language_model
-        self._polisher = None if language_model is None else load_polisher(language_model, _answers(signals))
+        self._polisher = None if language_model is None else load_polisher(language_model, ModelSignals(signals))
 
     @traced("refinement")
     async def refine(self, segments: tuple[Segment, ...], task: RefinementTask) -> Refined:
@@ -69,11 +68,3 @@ class Refiner:
                 return await self._polisher.polish(segments, task.context, terms, task.polish_timeout_s)
             finally:
                 self._observe_polish(0.0, time.monotonic() - begun_s)
-
-
-def _answers(signals: Signals) -> AnswerObserver:
-    def observe(outcome: str, took_s: float) -> None:
-        signals.count(LLM_CALLS, outcome=outcome)
-        signals.observe(LLM_TIME, took_s)
-
-    return observe

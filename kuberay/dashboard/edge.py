@@ -217,6 +217,13 @@ ERRORS = Row(
             (Query(quantile(0.5, "llm_seconds"), "p50"), Query(quantile(0.95, "llm_seconds"), "p95")),
             "From the question",
         ),
+        Panel(
+            "Language model, tokens",
+            "cps",
+            (Query(rate("llm_tokens_total", "kind"), "{{kind}}"),),
+            "As an endpoint counts them",
+            stacked=True,
+        ),
         Panel("Leases", "short", (Query(level("leases"), "given out"),), "Places under users' caps that are taken"),
     ),
 )

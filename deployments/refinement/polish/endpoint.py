@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from deployments import service_log as log
 from deployments.errors import DeadlineExceeded, EngineUnavailable, ServiceUnavailable
 from deployments.refinement.polish.edits import ANSWER_SCHEMA, UnreadableAnswer
+from deployments.refinement.polish.measured import UNOBSERVED, ModelObserver
 from deployments.refinement.polish.model import Prompt
 from deployments.refinement.polish.options import EndpointOptions
 
@@ -31,12 +32,18 @@ class EndpointModel:
         EngineUnavailable: the client is not installed, or the variable with the key is not set.
     """
 
-    def __init__(self, options: EndpointOptions, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        options: EndpointOptions,
+        environment: Mapping[str, str] = os.environ,
+        observer: ModelObserver = UNOBSERVED,
+    ) -> None:
         try:
             import openai
         except ImportError as error:
             raise EngineUnavailable("A language model endpoint needs openai: install rayscribe[llm]") from error
         self._options = options
+        self._observer = observer
         self._openai = openai
         self._calls = asyncio.Semaphore(options.concurrent_calls)
         self._client = openai.AsyncOpenAI(
@@ -56,6 +63,8 @@ class EndpointModel:
             log.warning("language model endpoint failed", failure=type(error).__name__, http_status=status)
             # Not chained: the error holds the request, and that the key.
             raise ServiceUnavailable("The language model cannot be reached") from None
+        if completion.usage is not None:
+            self._observer.spent(completion.usage.prompt_tokens, completion.usage.completion_tokens)
         return _text(completion)
 
     async def close(self) -> None:

@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from deployments.refinement.polish.edits import UnreadableAnswer
 from deployments.refinement.polish.model import LanguageModel, Prompt
 from deployments.signals import failure_label
 
-AnswerObserver = Callable[[str, float], None]
-"""Is told how each question ended, ``answered``, ``unreadable`` or a failure's label, and after how many seconds."""
+
+class ModelObserver(Protocol):
+    """Is told what a language model does. Must not raise."""
+
+    def answered(self, outcome: str, took_s: float) -> None:
+        """A question ended after some seconds: ``answered``, ``unreadable``, or the label of a failure."""
+        ...
+
+    def spent(self, prompt_tokens: int, answer_tokens: int) -> None:
+        """So many tokens were used for an answer, as its server counts them."""
+        ...
 
 
-def unobserved(_outcome: str, _took_s: float) -> None:
-    """An AnswerObserver that does nothing."""
+class Unobserved:
+    """Implements ModelObserver for whoever does not want to know."""
+
+    def answered(self, outcome: str, took_s: float) -> None:
+        """See ModelObserver."""
+
+    def spent(self, prompt_tokens: int, answer_tokens: int) -> None:
+        """See ModelObserver."""
+
+
+UNOBSERVED = Unobserved()
 
 
 class MeasuredModel:
     """Implements LanguageModel over another one. An answer that came may still be none of use: the polish decides."""
 
     def __init__(
-        self, model: LanguageModel, observe: AnswerObserver, clock: Callable[[], float] = time.monotonic
+        self, model: LanguageModel, observer: ModelObserver, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._model = model
-        self._observe = observe
+        self._observer = observer
         self._clock = clock
 
     async def complete(self, prompt: Prompt, *, max_tokens: int, timeout_s: float) -> str:
@@ -39,7 +58,7 @@ class MeasuredModel:
             outcome = failure_label(error)
             raise
         finally:
-            self._observe(outcome, self._clock() - asked_s)
+            self._observer.answered(outcome, self._clock() - asked_s)
 
     async def close(self) -> None:
         """See LanguageModel."""

@@ -17,8 +17,11 @@ from deployments.refinement.polish.edits import ANSWER_SCHEMA, UnreadableAnswer
 from deployments.refinement.polish.endpoint import EndpointModel
 from deployments.refinement.polish.model import Prompt
 from deployments.refinement.polish.options import EndpointOptions, LanguageModelOptions
+from deployments.refinement.signals import ModelSignals
+from deployments.signal_table import LLM_TOKENS
 from tests.fakes.chat_server import ChatServer, chat_server, completion, json_response
 from tests.fakes.language_model import doubtful_segment, edits_json, texts
+from tests.fakes.signals import RecordedSignals
 
 pytestmark = pytest.mark.unit
 
@@ -51,6 +54,17 @@ async def test_a_prompt_and_its_answer() -> None:
     assert body["response_format"]["type"] == "json_schema"
     assert body["response_format"]["json_schema"]["schema"] == ANSWER_SCHEMA
     assert chat.keys == ["Bearer sk-very-secret"]
+
+
+async def test_tokens_are_told_also_of_an_answer_that_is_none() -> None:
+    signals = RecordedSignals()
+    async with chat_server(lambda _: completion(None, "length")) as chat:
+        model = EndpointModel(EndpointOptions(chat.url, "polish-1"), {}, ModelSignals(signals))
+        with pytest.raises(UnreadableAnswer):
+            await model.complete(PROMPT, max_tokens=77, timeout_s=5.0)
+        await model.close()
+    assert signals.counted(LLM_TOKENS, "prompt") == 100
+    assert signals.counted(LLM_TOKENS, "answer") == 10
 
 
 @pytest.mark.parametrize("finish_reason", ["length", "content_filter"])
