@@ -23,18 +23,18 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed"),
 ]
 
-AT = "50m"
 ASR = 'application="rayscribe", deployment="Recognizer"'
 FILE, SPOKEN = 'stage="recognition", work="file"', 'stage="recognition", work="live"'
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Series, one value a minute from 0 (promtool's notation), and whether the alert fires at 50 minutes."""
+    """Series, one value a minute from 0 (promtool's notation), and whether the alert fires after some minutes."""
 
     alert: str
     series: dict[str, str]
     fires: bool = True
+    after: str = "50m"
 
 
 def replicas(healthy: str, wanted: str) -> dict[str, str]:
@@ -67,9 +67,18 @@ def counters(name: str, **values: str) -> dict[str, str]:
     return {f'ray_rayscribe_{series}{{{label}="{value}"}}': points for value, points in values.items()}
 
 
+def two_installations(one: str) -> dict[str, str]:
+    return {
+        'ray_rayscribe_open{kind="request", namespace="staging"}': "0x90",
+        'ray_rayscribe_open{kind="request", namespace="speech"}': one,
+    }
+
+
 CASES = [
     Case("RayscribeDown", {}),
-    Case("RayscribeDown", {'ray_rayscribe_open{kind="request"}': "0x60"}, fires=False),
+    Case("RayscribeDown", {'ray_rayscribe_open{kind="request"}': "0x90"}, fires=False),
+    Case("RayscribeDown", two_installations("0x30 stale"), after="80m"),
+    Case("RayscribeDown", two_installations("_x20 0x70"), fires=False, after="80m"),
     Case("RayscribeApplicationUnhealthy", {'ray_serve_application_status{application="rayscribe"}': "6x40 2x20"}),
     Case(
         "RayscribeApplicationUnhealthy", {'ray_serve_application_status{application="rayscribe"}': "5x60"}, fires=False
@@ -194,7 +203,7 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
             "interval": "1m",
             "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
             "promql_expr_test": [
-                {"expr": firing, "eval_time": AT, "exp_samples": [{"labels": "{}", "value": int(case.fires)}]}
+                {"expr": firing, "eval_time": case.after, "exp_samples": [{"labels": "{}", "value": int(case.fires)}]}
             ],
         }
         file = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [test]}

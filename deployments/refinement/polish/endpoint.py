@@ -63,8 +63,8 @@ class EndpointModel:
             log.warning("language model endpoint failed", failure=type(error).__name__, http_status=status)
             # Not chained: the error holds the request, and that the key.
             raise ServiceUnavailable("The language model cannot be reached") from None
-        if completion.usage is not None:
-            self._observer.spent(completion.usage.prompt_tokens, completion.usage.completion_tokens)
+        if usage := completion.usage:
+            self._observer.spent(usage.prompt_tokens or 0, usage.completion_tokens or 0)
         return _text(completion)
 
     async def close(self) -> None:
