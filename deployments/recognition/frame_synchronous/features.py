@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
+from deployments.recognition.padding import padded
 from deployments.recognition.torch_checkpoint import Checkpoint
 from deployments.torch_runtime import Placement
 
@@ -140,12 +141,11 @@ def features_of(checkpoint: Checkpoint, placement: Placement) -> Features:
 def _padded(windows: Sequence[Samples], placement: Placement) -> tuple[torch.Tensor, torch.Tensor]:
     """Samples [B, longest] with silence after the shorter ones, float32, and lengths [B], on the device."""
     windows = [_long_enough(window) for window in windows]
-    padded = np.zeros((len(windows), max(map(len, windows))), np.float32)
-    for row, window in zip(padded, windows, strict=True):
-        row[: len(window)] = window
-    lengths: Any = torch.tensor([len(window) for window in windows])
-    return torch.from_numpy(padded).to(placement.device), lengths.to(placement.device)
+    lengths = torch.tensor([len(window) for window in windows], device=placement.device)
+    return padded(windows, placement.device), lengths
 
 
 def _long_enough(window: Samples) -> Samples:
-    return np.pad(window, (0, max(0, _SHORTEST_SAMPLES - len(window))))
+    if len(window) >= _SHORTEST_SAMPLES:
+        return window
+    return np.pad(window, (0, _SHORTEST_SAMPLES - len(window)))

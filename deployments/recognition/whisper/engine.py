@@ -19,6 +19,7 @@ from deployments.recognition.whisper.alignment import FRAME_S, Aligner, Alignmen
 from deployments.recognition.whisper.capabilities import capabilities_of, read_json
 from deployments.recognition.whisper.checkpoint import read_feature_extractor, read_model
 from deployments.recognition.whisper.decoder import AudioMemory, TextDecoder
+from deployments.recognition.whisper.features import LogMel
 from deployments.recognition.whisper.guards import Attempt, Verdict, judge, loop_start, with_fallback
 from deployments.recognition.whisper.search import Decoded, Prefix, Search
 from deployments.recognition.whisper.settings import WhisperSettings
@@ -50,7 +51,7 @@ class WhisperEngine:
         self._settings = settings
         generation = read_json(folder / "generation_config.json")
         self._tokenizer = Tokenizer(folder, generation)
-        self._extractor = read_feature_extractor(folder)
+        self._features = LogMel(read_feature_extractor(folder), placement)
         model = read_model(folder, placement)
         self._encoder = model.get_encoder()
         self._decoder = TextDecoder(model, partial(torch.compile, dynamic=True) if settings.torch.compile else None)
@@ -70,7 +71,7 @@ class WhisperEngine:
             ValueError: a window is too long.
             torch.OutOfMemoryError: the device's memory does not hold a single window.
         """
-        most_samples = self._extractor.n_samples
+        most_samples = self._features.most_samples
         if any(len(window.samples) > most_samples for window in windows):
             raise ValueError(f"A window is longer than {most_samples / SAMPLE_RATE_HZ:g} s")
         if not windows:
@@ -109,13 +110,7 @@ class WhisperEngine:
 
     def _encode(self, windows: Sequence[SpeechWindow]) -> Tensor:
         """The encoder's output [rows, frames, width]. It sees whole windows: shorter audio is followed by silence."""
-        features = self._extractor(
-            [window.samples for window in windows],
-            sampling_rate=SAMPLE_RATE_HZ,
-            return_tensors="pt",
-            device=str(self._decoder.device),
-        )["input_features"]
-        return self._encoder(features.to(self._decoder.device, self._decoder.dtype)).last_hidden_state
+        return self._encoder(self._features([window.samples for window in windows])).last_hidden_state
 
     def _attempt(self, decoded: Decoded) -> Attempt:
         words = self._tokenizer.words(decoded.tokens)

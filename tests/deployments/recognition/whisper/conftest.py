@@ -21,6 +21,7 @@ collect_ignore = (
         "test_alignment.py",
         "test_decoder.py",
         "test_engine.py",
+        "test_features.py",
         "test_guards.py",
         "test_melodies.py",
         "test_tokenizer.py",

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.ndimage import median_filter
 
-from deployments.recognition.whisper.alignment import median_of_7, token_starts
+from deployments.recognition.whisper.alignment import median_of_7
 from deployments.recognition.whisper.tokenizer import TokenizedWord
+from deployments.recognition.whisper.warping import token_starts
 from deployments.recognition.whisper.word_times import shared_starts, timed_words
 
 pytestmark = pytest.mark.unit
@@ -33,17 +34,23 @@ def _score_of(starts: tuple[int, ...], score: np.ndarray[tuple[int, ...], np.dty
     return float(total)
 
 
-@given(
-    score=st.tuples(st.integers(1, 4), st.integers(1, 6)).flatmap(
-        lambda shape: arrays.arrays(np.float64, shape, elements=st.floats(-3, 3, width=16))
-    )
+Scores = list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]
+_SCORE = st.tuples(st.integers(1, 4), st.integers(1, 6)).flatmap(
+    lambda shape: arrays.arrays(np.float64, shape, elements=st.floats(-3, 3, width=16))
 )
-def test_no_path_through_the_frames_scores_more(score: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
-    rows, frames = score.shape
-    starts = token_starts(score)
-    every = [(0, *rest) for rest in itertools.combinations_with_replacement(range(frames), rows - 1)]
-    assert tuple(starts) in every
-    assert _score_of(tuple(starts), score) == pytest.approx(max(_score_of(each, score) for each in every))
+
+
+@given(scores=st.lists(_SCORE, min_size=1, max_size=3), behind=st.floats(-9, 9))
+def test_no_path_through_the_frames_of_a_text_scores_more(scores: Scores, behind: float) -> None:
+    rows, frames = (torch.tensor([score.shape[axis] for score in scores]) for axis in (0, 1))
+    padded = torch.full((len(scores), int(rows.max()), int(frames.max())), behind, dtype=torch.float64)
+    for row, score in zip(padded, scores, strict=True):
+        row[: score.shape[0], : score.shape[1]] = torch.from_numpy(score)
+    for row, score in zip(token_starts(padded, rows, frames), scores, strict=True):
+        starts = tuple(row[: len(score)].tolist())
+        every = [(0, *rest) for rest in itertools.combinations_with_replacement(range(score.shape[1]), len(score) - 1)]
+        assert starts in every
+        assert _score_of(starts, score) == pytest.approx(max(_score_of(each, score) for each in every))
 
 
 @given(
