@@ -104,7 +104,7 @@ def _load_whisper(folder: Path, settings: TorchSettings) -> tuple[RecognitionEng
 
     engine: Any = WhisperEngine(folder, WhisperSettings(torch=settings))
     return engine, (
-        PartOf(engine, "_encode", Part.FEATURES),
+        PartOf(engine, "_features", Part.FEATURES),
         PartOf(engine, "_encoder", Part.ENCODER),
         PartOf(engine._decoder, "audio_memory", Part.DECODER),
         PartOf(engine._search, "decode", Part.DECODER),
@@ -117,9 +117,8 @@ def _load_moonshine(folder: Path, settings: TorchSettings) -> tuple[RecognitionE
 
     engine: Any = MoonshineTorchEngine(folder, MoonshineTorchSettings(torch=settings))
     return engine, (
-        PartOf(engine, "_encoded", Part.ENCODER),
-        PartOf(engine._model, "generate", Part.DECODER),
-        PartOf(engine, "_hypotheses", Part.ALIGNMENT),
+        PartOf(engine, "_heard", Part.ENCODER),
+        PartOf(engine, "_search", Part.DECODER),
     )
 
 

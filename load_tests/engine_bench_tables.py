@@ -117,7 +117,7 @@ def parts_table(measurements: Sequence[Measurement]) -> Table:
         ),
         tuple(_parts_rows(measurements)),
         "A turn by itself, waiting for the device after each part. features: from samples to the encoder's input. "
-        "alignment: word times, and probabilities of Moonshine's words; the pipeline gives neither. "
+        "alignment: word times, which the pipeline does not give; Moonshine's are found while it decodes. "
         "host: tokens to words, and all the rest.",
     )
 

@@ -10,7 +10,7 @@ import onnxruntime
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
 from deployments.recognition.engine import Hypothesis, SpeechWindow
-from deployments.recognition.moonshine.alignment import timed_words
+from deployments.recognition.moonshine.alignment import timed_words, token_starts
 from deployments.recognition.moonshine.beam_search import Decoded, SearchSettings, beam_search
 from deployments.recognition.moonshine.capabilities import CAPABILITIES
 from deployments.recognition.moonshine.decoder_state import EncodedAudio
@@ -89,7 +89,7 @@ class MoonshineEngine:
         words = timed_words(
             self._tokenizer.words(decoded.tokens),
             decoded.log_probabilities,
-            decoded.alignment,
+            token_starts(decoded.alignment),
             duration_s=len(window) / SAMPLE_RATE_HZ,
         )
         return Hypothesis(words, float(np.mean(decoded.log_probabilities)))

@@ -25,7 +25,9 @@ _SPARE_TOKENS = 8
 
 def with_a_frame(window: Samples) -> Samples:
     """The window, with silence after it where it is too short for the encoder."""
-    return np.pad(window, (0, max(0, _SHORTEST_SAMPLES - len(window))))
+    if len(window) >= _SHORTEST_SAMPLES:
+        return window
+    return np.pad(window, (0, _SHORTEST_SAMPLES - len(window)))
 
 
 def most_tokens(window: Samples, tokens_per_s: float = MOST_TOKENS_PER_S) -> int:

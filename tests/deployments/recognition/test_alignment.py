@@ -43,7 +43,8 @@ def test_attention_that_moves_through_the_audio_gives_its_own_times() -> None:
         alignment[:, row, start : [*truth[1:], 60][row]] = 0.1
     assert list(token_starts(alignment)) == truth
     words = [TokenizedWord("one", 0, 1), TokenizedWord("two", 1, 3)]
-    first, second = timed_words(words, np.log(np.array([0.5, 0.9, 0.4, 1.0], np.float32)), alignment, 60 * FRAME_S)
+    starts = token_starts(alignment)
+    first, second = timed_words(words, np.log(np.array([0.5, 0.9, 0.4, 1.0], np.float32)), starts, 60 * FRAME_S)
     assert (first.start_s, first.end_s) == pytest.approx((10 * FRAME_S, 20 * FRAME_S))
     assert (second.start_s, second.end_s) == pytest.approx((20 * FRAME_S, 50 * FRAME_S))
     assert first.confidence == pytest.approx(0.5)
