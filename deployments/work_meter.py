@@ -15,6 +15,7 @@ class WorkStats:
     Attributes:
         slots: pieces of work that the engine does at once.
         waiting: work that has been asked for and not begun.
+        inside: calls that have been asked for and not ended.
         busy_s: seconds that slots were in use, all together, what has not ended included.
         worked_s: the same of what was finished, and ``done`` is how much work that was, of so many ``calls``.
         cpu_s: processor time of the whole process.
@@ -22,6 +23,7 @@ class WorkStats:
 
     slots: int
     waiting: float
+    inside: int
     busy_s: float
     worked_s: float
     done: float
@@ -70,6 +72,8 @@ class WorkMeter:
         self._lock = threading.Lock()
         self._busy = BusyTime(clock)
         self._waiting = 0.0
+        self._waiting_calls = 0
+        self._running_calls = 0
         self._worked_s = 0.0
         self._done = 0.0
         self._calls = 0
@@ -78,6 +82,7 @@ class WorkMeter:
         """Work has come and waits."""
         with self._lock:
             self._waiting += amount
+            self._waiting_calls += 1
         return Piece(amount)
 
     def begun(self, piece: Piece) -> None:
@@ -85,11 +90,13 @@ class WorkMeter:
         with self._lock:
             self._stop_waiting(piece)
             piece.begun_s = self._clock()
+            self._running_calls += 1
             self._busy.change(1)
 
     def ended(self, piece: Piece, *, is_done: bool) -> None:
         """The engine is through with it, or has given it up."""
         with self._lock:
+            self._running_calls -= 1
             self._busy.change(-1)
             if is_done and piece.begun_s is not None:
                 self._worked_s += self._clock() - piece.begun_s
@@ -108,6 +115,7 @@ class WorkMeter:
             return WorkStats(
                 slots=self._slots,
                 waiting=self._waiting,
+                inside=self._waiting_calls + self._running_calls,
                 busy_s=self._busy.total_s,
                 worked_s=self._worked_s,
                 done=self._done,
@@ -118,5 +126,6 @@ class WorkMeter:
     def _stop_waiting(self, piece: Piece) -> None:
         if piece.waits:
             piece.waits = False
+            self._waiting_calls -= 1
             # Floats added and taken away in another order leave a little, to either side.
             self._waiting = max(0.0, self._waiting - piece.amount)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from serve_app.autoscaling.config_check import scaling_problems
+
 if TYPE_CHECKING:
     from ray.serve.schema import ServeDeploySchema
 
@@ -40,7 +42,7 @@ def load_config(path: Path, *, host: str | None = None, port: int | None = None)
     overrides = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if overrides:
         config["http_options"] = {**(config.get("http_options") or {}), **overrides}
-    problems = [*unknown_keys(config, ServeDeploySchema), *_more_than_one_limiter(config)]
+    problems = [*unknown_keys(config, ServeDeploySchema), *_more_than_one_limiter(config), *_wrong_scaling(config)]
     if not problems:
         try:
             return ServeDeploySchema.model_validate(config)
@@ -109,13 +111,28 @@ def unknown_keys(value: Any, annotation: Any, path: str = "") -> Iterator[str]:
 
 def _more_than_one_limiter(config: dict[str, Any]) -> Iterator[str]:
     """Two Limiters would each allow every user all of his plan."""
-    for application in config["applications"]:
+    for _, deployment in _deployments(config):
+        if deployment.get("name") == "Limiter":
+            scales = "autoscaling_config" in deployment or deployment.get("num_replicas", 1) != 1
+            if scales or deployment.get("max_surge_percent", 0) != 0:
+                yield "Limiter: there must be one replica, and never two for a while"
+
+
+def _wrong_scaling(config: dict[str, Any]) -> Iterator[str]:
+    for path, deployment in _deployments(config):
+        autoscaling = deployment.get("autoscaling_config")
+        if isinstance(autoscaling, dict):
+            for problem in scaling_problems(str(deployment.get("name")), autoscaling):
+                yield f"{path}.autoscaling_config.{problem}"
+
+
+def _deployments(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All that are written as they should be, with their places."""
+    for number, application in enumerate(config["applications"]):
         deployments = application.get("deployments") if isinstance(application, dict) else None
-        for deployment in deployments if isinstance(deployments, list) else ():
-            if isinstance(deployment, dict) and deployment.get("name") == "Limiter":
-                scales = "autoscaling_config" in deployment or deployment.get("num_replicas", 1) != 1
-                if scales or deployment.get("max_surge_percent", 0) != 0:
-                    yield "Limiter: there must be one replica, and never two for a while"
+        for index, deployment in enumerate(deployments if isinstance(deployments, list) else ()):
+            if isinstance(deployment, dict):
+                yield f"applications[{number}].deployments[{index}]", deployment
 
 
 def _unknown_in_model(value: dict[Any, Any], model: type[BaseModel], path: str) -> Iterator[str]:

@@ -25,6 +25,9 @@ from typing import Generic, Protocol, TypeVar
 from deployments.errors import DeadlineExceeded, Overloaded
 from deployments.work_meter import BusyTime, WorkStats
 
+# Items of other lengths leave room in batches that could not be larger.
+_FULL = 0.75
+
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
 
@@ -64,6 +67,10 @@ class BatchLimits:
         """Batches of a priority that run at once."""
         return max(1, self.slots // 2) if priority is Priority.LIVE_PARTIAL else self.slots
 
+    def fill(self, padded_s: float, items: int) -> float:
+        """How large a batch is, of the largest that may be."""
+        return max(padded_s / self.max_padded_s, items / self.max_items)
+
 
 @dataclass(slots=True)
 class _Item(Generic[Payload, Result]):
@@ -102,10 +109,17 @@ class BatcherLoad:
 
 @dataclass(frozen=True, slots=True)
 class BatchStats(WorkStats):
-    """WorkStats of a batcher, whose slots are those of one priority, and of it the part that somebody hears live."""
+    """WorkStats of a batcher, whose slots are those of one priority.
+
+    Attributes:
+        live_waiting, live_busy_s: of the others, the part that somebody hears live.
+        full_worked_s, full_done: of the others, the part of batches that were nearly as large as they may be.
+    """
 
     live_waiting: float
     live_busy_s: float
+    full_worked_s: float
+    full_done: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +194,9 @@ class Batcher(Generic[Payload, Result]):
         self._busy, self._live_busy = BusyTime(), BusyTime()
         self._worked_s = 0.0
         self._done_s = 0.0
+        self._full_worked_s = 0.0
+        self._full_done_s = 0.0
+        self._calls_inside = 0
         self._calls = 0
 
     @property
@@ -200,6 +217,7 @@ class Batcher(Generic[Payload, Result]):
         return BatchStats(
             slots=self._limits.slots,
             waiting=self._queued_s,
+            inside=self._calls_inside,
             busy_s=self._busy.total_s,
             worked_s=self._worked_s,
             done=self._done_s,
@@ -207,6 +225,8 @@ class Batcher(Generic[Payload, Result]):
             cpu_s=time.process_time(),
             live_waiting=live_s,
             live_busy_s=self._live_busy.total_s,
+            full_worked_s=self._full_worked_s,
+            full_done=self._full_done_s,
         )
 
     async def submit(
@@ -235,12 +255,14 @@ class Batcher(Generic[Payload, Result]):
             flow.items.append(_Item(payload, seconds, time.monotonic(), loop.time() + timeout_s, future, origin))
         self._queued_s += duration_s
         self._flows.append(flow)
+        self._calls_inside += 1
         try:
             self._dispatch()
             results = list(await asyncio.gather(*futures))
             self._calls += 1
             return results
         finally:
+            self._calls_inside -= 1
             self._forget(flow)
             self._tell_load()
             for future in futures:
@@ -381,6 +403,9 @@ class Batcher(Generic[Payload, Result]):
         if not failed:
             self._worked_s += report.worked_s
             self._done_s += sum(report.durations_s)
+            if self._limits.fill(report.padded_s, len(batch)) >= _FULL:
+                self._full_worked_s += report.worked_s
+                self._full_done_s += sum(report.durations_s)
         self._observer.ran(report)
 
 

@@ -31,7 +31,7 @@ def test_work_waits_is_begun_and_is_done() -> None:
     clock = FakeClock()
     meter = WorkMeter(2, clock)
     first, second = meter.asked(60.0), meter.asked(30.0)
-    assert meter.stats.waiting == 90
+    assert (meter.stats.waiting, meter.stats.inside) == (90, 2)
     meter.begun(first)
     clock.now_s += 4
     # What has not ended is use of the engine, and no result yet.
@@ -41,7 +41,8 @@ def test_work_waits_is_begun_and_is_done() -> None:
     clock.now_s += 1
     meter.ended(second, is_done=False)
     stats = meter.stats
-    assert (stats.slots, stats.waiting, stats.busy_s, stats.worked_s, stats.done, stats.calls) == (2, 0, 5, 4, 60, 1)
+    assert (stats.slots, stats.waiting, stats.inside) == (2, 0, 0)
+    assert (stats.busy_s, stats.worked_s, stats.done, stats.calls) == (5, 4, 60, 1)
     assert stats.cpu_s > 0
 
 
@@ -51,10 +52,14 @@ def test_who_leaves_before_it_begins_waits_no_more_and_whatever_comes_then_is_co
     other = meter.asked(0.2)
     meter.left(piece)
     assert meter.stats.waiting == pytest.approx(0.2)
+    assert meter.stats.inside == 1
     meter.begun(piece)  # the thread had it already
     meter.left(piece)
     meter.left(other)
     assert meter.stats.waiting == pytest.approx(0)
+    assert meter.stats.inside == 1
+    meter.ended(piece, is_done=False)
+    assert meter.stats.inside == 0
 
 
 async def test_engine_threads_tell_what_waits_and_what_was_done() -> None:
@@ -103,7 +108,8 @@ async def test_a_batcher_tells_live_work_apart() -> None:
     ]
     await asyncio.sleep(0)
     stats = batcher.stats
-    assert (stats.slots, stats.waiting, stats.live_waiting, stats.done, stats.calls) == (1, 20, 10, 0, 0)
+    assert (stats.slots, stats.waiting, stats.live_waiting, stats.inside) == (1, 20, 10, 5)
+    assert (stats.done, stats.calls) == (0, 0)
     assert stats.busy_s >= stats.live_busy_s >= 0
     go_on.set()
     await asyncio.gather(*calls)
@@ -111,5 +117,5 @@ async def test_a_batcher_tells_live_work_apart() -> None:
         await batcher.submit([("bad", 5.0)], timeout_s=60)
     await batcher.close()
     stats = batcher.stats
-    assert (stats.waiting, stats.live_waiting, stats.done, stats.calls) == (0, 0, 50, 5)
+    assert (stats.waiting, stats.live_waiting, stats.inside, stats.done, stats.calls) == (0, 0, 0, 50, 5)
     assert stats.busy_s > stats.live_busy_s > 0
