@@ -9,6 +9,9 @@ EXTRAS ?=
 # pip options for torch alone, such as those that name another index, with builds for the CPU.
 TORCH_OPTIONS ?=
 CONFIG ?= configs/embedded.yaml
+# What `make load` loads, and its options (docs/load.md).
+URL ?= http://127.0.0.1:7100
+LOAD ?=
 INSTALLED := $(VENV)/.installed$(if $(EXTRAS),-$(EXTRAS))
 # silero-vad says that it needs torch; the network that we take from it does not.
 NO_DEPS := silero-vad
@@ -31,6 +34,10 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-test: $(INSTALLED)
 	$(PIP) install -c constraints.txt $(TORCH_OPTIONS) torch
 	$(PIP) install -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(VENV)/.installed-load: $(INSTALLED)
+	$(PIP) install -c constraints.txt -e '.[load]'
 	@touch $@
 
 install: $(INSTALLED) ## Install the service
@@ -66,10 +73,13 @@ bench: $(VENV)/.installed-test ## Measure accuracy, speed and scale; tables and 
 bench-live: $(VENV)/.installed-test ## Measure live speech, which takes as long as people speak: an hour and a half
 	$(BIN)/python -m load_tests.live
 
+load: $(VENV)/.installed-load ## Load a running service (URL=…, LOAD='--option …'): five minutes, a table and a page
+	$(BIN)/python -m load_tests.load --server $(URL) $(LOAD)
+
 bench-engines: $(INSTALLED) ## Measure the torch engines by themselves, with or without a GPU; wants EXTRAS=torch
 	$(BIN)/python -m load_tests.engine_bench
 
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help install serve models doctor check test fuzz format bench bench-live bench-engines clean
+.PHONY: help install serve models doctor check test fuzz format bench bench-live load bench-engines clean

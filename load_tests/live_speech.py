@@ -19,7 +19,7 @@ PAUSE_S = 1.0
 """Between the audio of two clips; most clips add some silence of their own."""
 
 _LONGEST_CLIP_S = 15.0
-# Recordings of the wheel are cut into pieces of at least this length, at their pauses.
+# Long recordings are cut into pieces of at least this length, at their pauses.
 _SHORTEST_CUT_S = 3.0
 _CUT_MARGIN_S = 0.15
 _UNPADDED = RegionSettings(padding_s=0.0)
@@ -62,7 +62,7 @@ class LiveSpeech:
 
 
 def clips_of(recordings: Sequence[Recording]) -> tuple[SpokenClip, ...]:
-    """Short recordings as they are; those of the wheel, which are long, cut at their pauses."""
+    """Short recordings as they are; those of the wheel, and long ones of unknown words, cut at their pauses."""
     vad = SileroVad()
     clips: list[SpokenClip] = []
     for recording in recordings:
@@ -70,9 +70,10 @@ def clips_of(recordings: Sequence[Recording]) -> tuple[SpokenClip, ...]:
         regions = speech_regions(vad.speech_probabilities(samples), len(samples) / SAMPLE_RATE_HZ, _UNPADDED)
         if not regions:
             continue
-        if recording.kind == WHEEL_KIND:
+        is_long = recording.duration_s > _LONGEST_CLIP_S
+        if recording.kind == WHEEL_KIND or (is_long and recording.text is None):
             clips += _cut(samples, regions)
-        elif recording.duration_s <= _LONGEST_CLIP_S:
+        elif not is_long:
             clips.append(SpokenClip(samples, TimeSpan(regions[0].start_s, regions[-1].end_s), recording.text))
     return tuple(clips)
 
