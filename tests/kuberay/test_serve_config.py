@@ -1,5 +1,6 @@
 """The Serve config in the RayService is the file of configs/, and the worker groups have what it asks for."""
 
+import math
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ def _args(name: str) -> dict[str, Any]:
 def test_it_is_the_file_to_the_letter(overlay: str, objects: list[Object]) -> None:
     text = (ROOT / "configs" / f"kuberay-{overlay}.yaml").read_text()
     assert rayservice(objects)["spec"]["serveConfigV2"] == text
-    (config_map,) = of_kind(objects, "ConfigMap")
+    (config_map,) = (
+        found for found in of_kind(objects, "ConfigMap") if found["metadata"]["name"] == "rayscribe-serve-config"
+    )
     assert config_map["data"] == {"serve.yaml": text}
 
 
@@ -101,6 +104,36 @@ def test_the_groups_have_room_for_all_replicas(objects: list[Object], bound: int
             assert wanted <= nodes * node_type["resources"].get(resource, 0), (group, resource)
         for found in placed:
             assert replica_bounds(found)[bound] <= nodes * found.get("max_replicas_per_node", 1000), found["name"]
+
+
+def _surge(deployment: dict[str, Any], replicas: int) -> int:
+    """How many more there are for a while when a deployment is updated; Serve rounds up."""
+    return math.ceil(deployment.get("max_surge_percent", 0) * replicas / 100)
+
+
+def test_no_update_leaves_a_stage_without_a_replica(objects: list[Object]) -> None:
+    """Serve stops one and then starts one, unless it may surge. Of the Limiter there must never be two."""
+    for name, found in deployments(objects).items():
+        fewest = replica_bounds(found)[0]
+        assert name == "Limiter" or fewest > 1 or _surge(found, fewest) > 0, name
+
+
+@pytest.mark.parametrize("bound", [0, 1], ids=["fewest", "most"])
+def test_the_groups_have_room_for_an_update(objects: list[Object], bound: int) -> None:
+    """Else it waits, and the old replicas go on, until there is less to do."""
+    for group, node_type in _node_types(objects).items():
+        placed = [found for found in deployments(objects).values() if _fits(found, node_type)]
+        counts = {found["name"]: replica_bounds(found)[bound] for found in placed}
+        wanted = sum(
+            found["ray_actor_options"].get("num_cpus", 0)
+            * (counts[found["name"]] + _surge(found, counts[found["name"]]))
+            for found in placed
+        )
+        nodes = node_type["max_workers"]
+        assert wanted <= nodes * node_type["resources"].get("CPU", 0), group
+        for found in placed:
+            most_at_once = counts[found["name"]] + _surge(found, counts[found["name"]])
+            assert most_at_once <= nodes * found.get("max_replicas_per_node", 1000), found["name"]
 
 
 def test_the_stages_of_one_gpu_fit_on_it_together(objects: list[Object]) -> None:
