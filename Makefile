@@ -79,7 +79,16 @@ load: $(VENV)/.installed-load ## Load a running service (URL=…, LOAD='--option
 bench-engines: $(INSTALLED) ## Measure the torch engines by themselves, with or without a GPU; wants EXTRAS=torch
 	$(BIN)/python -m load_tests.engine_bench
 
+drill-nodes: $(VENV)/.installed-test ## Deploy to a head and workers on this machine; see it scale up and down
+	$(BIN)/python -m load_tests.drills nodes
+
+drill-upgrade: $(VENV)/.installed-test ## Rolling updates under load: nothing fails, nobody is cut off
+	$(BIN)/python -m load_tests.drills upgrade
+
+drills: $(VENV)/.installed-test ## Kill each part of the service under load, and report what clients saw
+	$(BIN)/python -m load_tests.drills failures
+
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help install serve models doctor check test fuzz format bench bench-live load bench-engines clean
+.PHONY: help install serve models doctor check test fuzz format bench bench-live load bench-engines drill-nodes drill-upgrade drills clean

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import LiteralString
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -46,6 +47,10 @@ class PostgresServer:
         self._run(
             "initdb", "--pgdata", self._data, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"
         )
+        self.start_again()
+
+    def start_again(self) -> None:
+        """With the data of the last time."""
         # No fsync: nobody needs this data after a power cut.
         options = f"-c listen_addresses='' -c unix_socket_directories='{self._folder}' -c fsync=off"
         log = str(self._folder / "server.log")
@@ -53,6 +58,24 @@ class PostgresServer:
 
     def stop(self) -> None:
         self._run("pg_ctl", "stop", "--wait", "--pgdata", self._data, "--mode=immediate")
+
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Every process of it is stopped where it is while the block runs: connections stay, and nothing answers."""
+        postmaster = psutil.Process(int((Path(self._data) / "postmaster.pid").read_text().split()[0]))
+        processes = [postmaster, *postmaster.children()]
+        try:
+            for process in processes:
+                process.suspend()
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+    @property
+    def socket_folder(self) -> str:
+        """What libpq calls the host."""
+        return str(self._folder)
 
     def new_database(self) -> str:
         """Make a database, and return its name."""

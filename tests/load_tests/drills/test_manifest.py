@@ -1,0 +1,79 @@
+"""What runs on one machine is the file that Kubernetes gets, with a layer over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from load_tests.drills.manifest import layered, on_one_machine, serve_config, worker_group
+from load_tests.drills.scaling import shorter_delays
+from load_tests.drills.upgrade import updates
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_layer_changes_what_it_names_and_nothing_else() -> None:
+    config = {"http": {"host": "0.0.0.0", "port": 8000}, "deployments": [{"name": "A", "n": 1}, {"name": "B", "n": 2}]}
+    layer = {"http": {"port": 9}, "deployments": [{"name": "B", "scaling": {"max": 4}}], "new": [1, 2]}
+    assert layered(config, layer) == {
+        "http": {"host": "0.0.0.0", "port": 9},
+        "deployments": [{"name": "A", "n": 1}, {"name": "B", "n": 2, "scaling": {"max": 4}}],
+        "new": [1, 2],
+    }
+    assert config["http"] == {"host": "0.0.0.0", "port": 8000}
+
+
+def test_lists_without_names_are_layered_by_position() -> None:
+    assert layered([{"a": 1}, {"b": 2}], [{"a": 3}]) == [{"a": 3}, {"b": 2}]
+
+
+def test_the_overlay_of_one_machine_is_small() -> None:
+    """Deployments, engines and grace periods are the file's own."""
+    config = serve_config()
+    here = layered(config, on_one_machine(8200, Path("/tmp/data")))
+    application, original = here["applications"][0], config["applications"][0]
+    assert application["deployments"] == original["deployments"]
+    assert application["args"].keys() - original["args"].keys() == {"sources", "access"}
+    for section in original["args"].keys() - {"storage"}:
+        assert application["args"][section] == original["args"][section]
+
+
+def test_workers_are_started_as_the_ray_service_says() -> None:
+    group = worker_group()
+    assert group.labels == "stage=cpu"
+    wanted = {
+        f"{name}={value}"
+        for one in serve_config()["applications"][0]["deployments"]
+        for name, value in one["ray_actor_options"]["label_selector"].items()
+    }
+    assert wanted == {group.labels}
+    assert float(group.cpus) > 0
+    assert float(group.drain_timeout_s) > 0
+
+
+def test_only_what_scales_gets_shorter_delays() -> None:
+    config = serve_config()
+    layer = shorter_delays(config)
+    scaled = {one["name"] for one in layer["applications"][0]["deployments"]}
+    assert scaled == {one["name"] for one in config["applications"][0]["deployments"] if "autoscaling_config" in one}
+    assert scaled
+
+
+def test_each_update_changes_the_config_of_the_one_before() -> None:
+    config = serve_config()
+    for update in updates():
+        changed = layered(config, update.layer)
+        assert changed != config
+        config = changed
+
+
+def test_a_policy_of_ours_has_its_own_delay() -> None:
+    ours = {"name": "A", "autoscaling_config": {"policy": {"policy_kwargs": {"down_after_s": 600}}}}
+    theirs = {"name": "B", "autoscaling_config": {"downscale_delay_s": 300}}
+    config = {"applications": [{"deployments": [ours, theirs, {"name": "C", "num_replicas": 1}]}]}
+    (application,) = layered(config, shorter_delays(config))["applications"]
+    first, second, third = application["deployments"]
+    assert 0 < first["autoscaling_config"]["policy"]["policy_kwargs"]["down_after_s"] < 120
+    assert 0 < second["autoscaling_config"]["downscale_delay_s"] < 120
+    assert third == {"name": "C", "num_replicas": 1}
