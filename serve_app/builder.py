@@ -88,7 +88,7 @@ def _recognizer_config(settings: Settings) -> RecognizerConfig:
         engine=recognition.engine,
         options=recognition.options(settings.checkpoint_cache()),
         limits=BatchLimits(
-            slots=recognition.resolved_slots(),
+            slots=recognition.slots,
             max_items=recognition.max_batch_items,
             max_padded_s=recognition.max_batch_padded_s,
             max_queued_s=recognition.max_queued_s,

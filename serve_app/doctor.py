@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import re
 import sys
 import time
@@ -17,6 +16,7 @@ import psutil
 
 from deployments.checkpoints.source import CheckpointSource, Origin
 from deployments.errors import EngineUnavailable
+from deployments.processors import usable_processors
 from serve_app.local_ray import object_store_bytes, shared_memory_free_bytes
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _canonical(name: str) -> str:
 
 
 def _check_machine() -> Iterator[Finding]:
-    yield Finding("machine", "processors", Verdict.OK, str(len(os.sched_getaffinity(0))))
+    yield Finding("machine", "processors", Verdict.OK, str(usable_processors()))
     memory = psutil.virtual_memory()
     yield check_memory(memory.total, memory.available)
     shared = shared_memory_free_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -15,6 +14,7 @@ from deployments.diarization.engines import DEFAULT_ENGINE as DEFAULT_DIARIZATIO
 from deployments.diarization.engines import DiarizationEngineOptions, diarization_capabilities
 from deployments.errors import EngineUnavailable
 from deployments.language_id.engines import LanguageEngineOptions
+from deployments.processors import usable_processors
 from deployments.recognition.engine import RecognitionCapabilities
 from deployments.recognition.engines import RecognitionEngineOptions, recognition_capabilities
 from deployments.refinement.polish.options import CheckpointOptions, EndpointOptions, LanguageModelOptions
@@ -92,7 +92,9 @@ class RecognitionSettings(WeightsSettings):
         None, ge=1, le=16, description="Hypotheses kept while decoding, for engines that can keep several; default: 4."
     )
     threads: int = Field(1, ge=1, description="Threads inside one batch; slots scale better.")
-    slots: int = Field(0, ge=0, description="Batches at once in one replica; 0: one for each processor.")
+    slots: int = Field(
+        0, ge=0, description="Batches at once in one replica; 0: one for each processor that it may use, by its quota."
+    )
     max_batch_items: int = Field(8, ge=1, description="On a CPU a larger batch is hardly faster, and takes longer.")
     max_batch_padded_s: float = Field(240.0, gt=0, description="Longest window times items of a batch.")
     max_queued_s: float = Field(4 * 3600.0, gt=0, description="Audio that may wait in one replica.")
@@ -126,8 +128,8 @@ class RecognitionSettings(WeightsSettings):
         return recognition_capabilities(self.engine, self.options())
 
     def resolved_slots(self) -> int:
-        """Slots, with 0 replaced by the number of processors this process may use."""
-        return self.slots or len(os.sched_getaffinity(0))
+        """Slots, with 0 replaced by the number of processors that a replica on this machine may use."""
+        return self.slots or usable_processors()
 
     def resolved_window_s(self) -> float:
         """The longest window, by default the engine's best."""

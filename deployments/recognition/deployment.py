@@ -19,6 +19,7 @@ from deployments.contracts import (
     WarningCode,
     Waveform,
 )
+from deployments.processors import usable_processors
 from deployments.recognition.batch_spans import BatchSpans
 from deployments.recognition.batcher import Batcher, BatcherLoad, BatchLimits, Priority
 from deployments.recognition.engine import Hypothesis, RecognitionCapabilities, SpeechWindow
@@ -49,7 +50,7 @@ class Recognizer:
         self._engine = load_recognition_engine(config.engine, config.options)
         self._engine.transcribe([_warm_up(self._engine.capabilities)])
         self._batcher: Batcher[SpeechWindow, Hypothesis] = Batcher(
-            self._engine.transcribe, config.limits, BatchSpans(BatchSignals(signals))
+            self._engine.transcribe, _limits_here(config.limits), BatchSpans(BatchSignals(signals))
         )
 
     @traced("recognition")
@@ -89,6 +90,11 @@ class Recognizer:
     def record_autoscaling_stats(self) -> dict[str, float]:
         """What scaling goes by; work is counted in seconds of audio."""
         return asdict(self._batcher.stats)
+
+
+def _limits_here(limits: BatchLimits) -> BatchLimits:
+    """Slots are counted where the replica is: the machine that builds the graph may be another."""
+    return replace(limits, slots=limits.slots or usable_processors())
 
 
 def _priority(task: RecognitionTask) -> Priority:
