@@ -108,7 +108,8 @@ def test_the_groups_have_room_for_all_replicas(objects: list[Object], bound: int
 
 def _surge(deployment: dict[str, Any], replicas: int) -> int:
     """How many more there are for a while when a deployment is updated; Serve rounds up."""
-    return math.ceil(deployment.get("max_surge_percent", 0) * replicas / 100)
+    percent: int = deployment.get("max_surge_percent", 0)
+    return math.ceil(percent * replicas / 100)
 
 
 def test_no_update_leaves_a_stage_without_a_replica(objects: list[Object]) -> None:
