@@ -26,6 +26,7 @@ from deployments.errors import (
     AccessDenied,
     AudioRejected,
     Cancelled,
+    GoingAway,
     InvalidRequest,
     SessionLimit,
     SourceRejected,
@@ -39,10 +40,11 @@ Result = TypeVar("Result")
 _Method = Callable[Concatenate[Stage, Arguments], Coroutine[Any, Any, Result]]
 
 TRACER = trace.get_tracer("rayscribe")
-_NOT_OUR_FAULT = (
+_NO_FAULT_OF_OURS = (
     AccessDenied,
     AudioRejected,
     Cancelled,
+    GoingAway,
     InvalidRequest,
     SessionLimit,
     SourceRejected,
@@ -163,7 +165,7 @@ def _recorded(span: Span) -> Iterator[Span]:
 
 def _note_failure(span: Span, error: BaseException) -> None:
     span.set_attribute("error.type", failure_label(error))
-    if not isinstance(error, _NOT_OUR_FAULT):
+    if not isinstance(error, _NO_FAULT_OF_OURS):
         span.set_status(Status(StatusCode.ERROR))
 
 

@@ -9,7 +9,7 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from deployments.contracts import TraceContext
-from deployments.errors import InvalidParameter, StageLost
+from deployments.errors import GoingAway, InvalidParameter, StageLost
 from deployments.offload import EngineThreads
 from deployments.tracing import (
     annotate,
@@ -95,6 +95,7 @@ async def test_what_works_untraced_makes_no_spans_and_the_rest_goes_on() -> None
         (StageLost("the worker died"), "stage_lost", StatusCode.ERROR),
         (ValueError(SAID), "internal_error", StatusCode.ERROR),
         (InvalidParameter("language", SAID), "invalid_parameter", StatusCode.UNSET),
+        (GoingAway(SAID), "going_away", StatusCode.UNSET),
         (asyncio.CancelledError(SAID), "cancelled", StatusCode.UNSET),
     ],
 )

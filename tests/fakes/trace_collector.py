@@ -28,11 +28,12 @@ class SentSpan:
 
 
 class TraceCollector:
-    """``url`` is what OTEL_EXPORTER_OTLP_ENDPOINT is set to."""
+    """``environment`` makes a process send its spans here, and soon."""
 
     def __init__(self, web: Web) -> None:
         self._web = web
         self.url = web.url
+        self.environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": web.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
 
     def spans(self) -> list[SentSpan]:
         """All that came so far."""

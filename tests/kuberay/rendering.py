@@ -27,6 +27,11 @@ def rendered(overlay: str) -> list[Object]:
     return [found for found in objects if found["metadata"].get("annotations", {}).get(_LOCAL) != "true"]
 
 
+def with_component(name: str, objects: list[Object]) -> list[Object]:
+    """What would be applied if the overlay had a further component."""
+    return _built(KUBERAY / "components" / name, copy.deepcopy(objects))
+
+
 def _built(folder: Path, objects: list[Object]) -> list[Object]:
     """The objects after the folder's kustomization; those given are what a component works on."""
     plan = _kustomization(folder)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.kuberay.manifests import of_kind, pod_templates, selects
-from tests.kuberay.rendering import Object, rendered
+from tests.kuberay.rendering import Object, rendered, with_component
 
 pytestmark = pytest.mark.unit
 
@@ -99,6 +99,15 @@ def test_gpu_workers_reach_ray_and_name_service_alone(gpu: list[Object]) -> None
     assert _reaches(gpu, source, _NAME_SERVICE, 53)
     assert not _reaches(gpu, source, ("elsewhere", {}), 443)
     assert _reaches(gpu, _pod(gpu, "cpu"), ("elsewhere", {}), 443)
+
+
+def test_with_traces_gpu_workers_reach_the_collector_besides(gpu: list[Object]) -> None:
+    traced, collector = with_component("tracing", gpu), ("observability", {"app.kubernetes.io/name": "collector"})
+    for name in ("gpu-asr", "gpu-diarization", "gpu-llm"):
+        assert not _reaches(gpu, _pod(gpu, name), collector, 4318)
+        assert _reaches(traced, _pod(traced, name), collector, 4318)
+        assert not _reaches(traced, _pod(traced, name), collector, 443)
+        assert not _reaches(traced, _pod(traced, name), ("elsewhere", {}), 4318)
 
 
 def test_the_stores_of_the_demo_are_for_the_service_alone() -> None:

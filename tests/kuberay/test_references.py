@@ -16,7 +16,7 @@ from tests.kuberay.manifests import (
     settings,
     worker_groups,
 )
-from tests.kuberay.rendering import KUBERAY, Object
+from tests.kuberay.rendering import KUBERAY, Object, with_component
 
 pytestmark = pytest.mark.unit
 
@@ -90,6 +90,16 @@ def test_volumes_and_config_maps_are_there(objects: list[Object]) -> None:
                 assert volume["configMap"]["name"] in config_maps, name
         mounted = {mount["name"] for container in containers(template) for mount in container.get("volumeMounts", [])}
         assert {volume for volume in mounted if (name, volume) not in own_claims} == volumes.keys(), name
+
+
+def test_every_worker_reads_where_traces_go_and_starts_without(objects: list[Object]) -> None:
+    made = of_kind(with_component("tracing", objects), "ConfigMap")
+    (tracing,) = (found for found in made if "OTEL_EXPORTER_OTLP_ENDPOINT" in found["data"])
+    templates = dict(pod_templates(objects))
+    for name in worker_groups(objects):
+        sources = templates[name]["spec"]["containers"][0]["envFrom"]
+        reference = {"name": tracing["metadata"]["name"], "optional": True}
+        assert [source["configMapRef"] for source in sources if "configMapRef" in source] == [reference], name
 
 
 def test_the_folders_of_the_settings_are_mounted(objects: list[Object]) -> None:
