@@ -85,10 +85,13 @@ drill-nodes: $(VENV)/.installed-test ## Deploy to a head and workers on this mac
 drill-upgrade: $(VENV)/.installed-test ## Rolling updates under load: nothing fails, nobody is cut off
 	$(BIN)/python -m load_tests.drills upgrade
 
+drill-scaling: $(VENV)/.installed-test ## A step and a sawtooth of requests: how soon replicas come and go; eight minutes
+	$(BIN)/python -m load_tests.autoscaling_drill
+
 drills: $(VENV)/.installed-test ## Kill each part of the service under load, and report what clients saw
 	$(BIN)/python -m load_tests.drills failures
 
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-.PHONY: help install serve models doctor check test fuzz format bench bench-live load bench-engines drill-nodes drill-upgrade drills clean
+.PHONY: help install serve models doctor check test fuzz format bench bench-live load bench-engines drill-nodes drill-upgrade drill-scaling drills clean

@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+from serve_app.autoscaling.policies import StagePolicy
 from serve_app.autoscaling.readings import Readings
 from serve_app.autoscaling.scaling import Scaling
 from serve_app.autoscaling.watch import QUIET, Band, decide
@@ -42,7 +43,18 @@ class Settings:
     @property
     def reaction_s(self) -> float:
         """The longest from the moment that a stage is short for good until it asks for more replicas."""
-        return self.sample_s + REPORT_INTERVAL_S + self.look_back_s + self.scaling.up_after_s + 2 * TICK_S
+        return self.sample_s + REPORT_INTERVAL_S + self.look_back_s + self.scaling.up_after_s
+
+
+def settings_of(policy: type[StagePolicy], scaling: Mapping[str, Any]) -> Settings:
+    """An ``autoscaling_config`` as Settings."""
+    parameters = scaling["policy"]["policy_kwargs"]
+    return Settings(
+        policy.scaling.model_validate(parameters),
+        min_replicas=scaling["min_replicas"],
+        max_replicas=scaling["max_replicas"],
+        look_back_s=scaling["look_back_period_s"],
+    )
 
 
 @dataclass(slots=True)

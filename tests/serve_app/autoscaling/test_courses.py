@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from load_tests.autoscaling_simulation import Connecting, Course, Engines, Load, Settings, Work, simulate
+from load_tests.autoscaling_simulation import TICK_S, Connecting, Course, Engines, Load, Settings, Work, simulate
 from serve_app.autoscaling.scaling import BatchScaling, ConnectionScaling, CpuScaling, QueueScaling, Scaling
 
 pytestmark = pytest.mark.unit
@@ -41,9 +41,9 @@ def test_a_step_is_answered_within_the_bound_and_then_borne(kind: type[Scaling],
     (first_s, by), *_ = course.changes
     assert by > 0
     # One replica cannot bear it from the first moment on.
-    assert step_s < first_s <= step_s + settings.reaction_s
+    assert step_s < first_s <= step_s + settings.reaction_s + 2 * TICK_S
     # It grows once more in every reaction and start, until it is enough; a replica that is full tells of no more.
-    enough_s = step_s + 4 * (settings.reaction_s + start_s)
+    enough_s = step_s + 4 * (settings.reaction_s + 2 * TICK_S + start_s)
     assert course.wanted_at(enough_s) >= 4
     assert course.moments[-1].waiting < 30 * ONE[kind]
     assert course.turns <= 1
@@ -58,9 +58,9 @@ def test_a_load_that_has_gone_lets_replicas_go_after_the_wait(kind: type[Scaling
     course = simulate(settings, work_of(kind), load, 2000.0, replicas=5)
     assert all(by < 0 for _, by in course.changes)
     first_s, last_s = course.changes[0][0], course.changes[-1][0]
-    assert until_s + 300 <= first_s <= until_s + 300 + settings.reaction_s
+    assert until_s + 300 <= first_s <= until_s + 300 + settings.reaction_s + 2 * TICK_S
     # The first step is as short as the least that was to spare while the load went; the second is the rest.
-    assert last_s <= until_s + 2 * (300 + settings.reaction_s)
+    assert last_s <= until_s + 2 * (300 + settings.reaction_s + 2 * TICK_S)
     assert course.moments[-1].wanted == 1
 
 
