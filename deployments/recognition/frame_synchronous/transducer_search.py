@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from transformers.models.parakeet.generation_parakeet import ParakeetRNNTDecoderCache
+from torch import Tensor
 
 from deployments.recognition.frame_synchronous.frame_words import FrameToken
+
+# To look whether windows are over, the host waits for a GPU, which waits in turn for what the host launches next.
+_STEPS_BETWEEN_LOOKS_ON_GPU = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,66 +24,116 @@ class Transduced:
     blank_log_probability: float
 
 
-def greedy_search(model: Any, encoded: torch.Tensor, frames: torch.Tensor) -> list[Transduced]:
+def greedy_search(
+    model: Any, encoded: Tensor, frames: Tensor, steps_between_looks: int | None = None
+) -> list[Transduced]:
     """Greedy RNN-T (Graves 2012, arXiv:1211.3711) and TDT (Xu et al. 2023, arXiv:2304.06795) search.
 
     At each step a window's joint network says a token, or none, and by how many frames to go on. transformers' own
     ``generate`` does the same, but keeps the state of a call in the model, so that calls cannot overlap; gives no
-    probabilities; goes on emitting for windows that have ended; and lets a token of no duration repeat for ever.
+    probabilities; goes on emitting for windows that have ended; lets a token of no duration repeat for ever; and waits
+    for the device twice a step.
 
     Args:
         model: ParakeetForTDT or ParakeetForRNNT.
         encoded: projected output of its encoder, [B, T, D].
         frames: how many of the T belong to each window, [B].
+        steps_between_looks: at windows that may be over; None: what is best for the device.
     """
-    config = model.config
-    rows = torch.arange(len(encoded), device=encoded.device)
-    token = torch.full_like(rows, config.blank_token_id)
-    at, said = torch.zeros_like(rows), torch.zeros_like(rows)
-    history = ParakeetRNNTDecoderCache(config)
-    steps, log_probabilities = [], []
-    while bool((active := at < frames).any()):
-        # A row whose token is blank keeps its state.
-        context = model.decoder(token[:, None], cache=history)[:, 0]
+    config, is_cpu = model.config, encoded.device.type == "cpu"
+    steps_between_looks = steps_between_looks or (1 if is_cpu else _STEPS_BETWEEN_LOOKS_ON_GPU)
+    left = torch.arange(len(encoded), device=encoded.device)
+    at, said, ends = torch.zeros_like(left), torch.zeros_like(left), frames
+    blank: int = config.blank_token_id
+    prediction = _Prediction(model.decoder, torch.full_like(left, blank))
+    durations = _durations(config, encoded.device)
+    steps: list[Tensor] = []
+    log_probabilities: list[Tensor] = []
+    while True:
+        if len(steps) % steps_between_looks == 0:
+            going_on = torch.tensor([row for row, going in enumerate((at < ends).tolist()) if going], dtype=torch.long)
+            if not len(going_on):
+                break
+            if 2 * len(going_on) <= len(left):
+                going_on = going_on.to(left.device)
+                left, at, said, ends = left[going_on], at[going_on], said[going_on], ends[going_on]
+                prediction.keep(going_on)
         scores = model.joint(
-            encoder_hidden_states=encoded[rows, at.clamp(max=encoded.shape[1] - 1)], decoder_hidden_states=context
+            encoder_hidden_states=encoded[left, at.clamp(max=encoded.shape[1] - 1)],
+            decoder_hidden_states=prediction.output,
         ).float()
         best = scores[:, : config.vocab_size].log_softmax(-1).max(-1)
-        token = best.indices.masked_fill(~active, config.blank_token_id)
-        is_blank = token == config.blank_token_id
-        ahead = _frames_ahead(scores[:, config.vocab_size :], is_blank, config)
-        said = torch.where(ahead > 0, 0, said + 1)
-        ahead = torch.where(said >= config.max_symbols_per_step, 1, ahead)
-        said = torch.where(ahead > 0, 0, said)
-        steps.append(torch.stack([token, at, ahead, active.long()]))
+        token = best.indices
+        is_blank = token == blank
+        ahead = (
+            is_blank.long() if durations is None else durations[is_blank.long(), _likeliest_duration(scores, config)]
+        )
+        # As many symbols as may be said at a frame were: on to the next.
+        ahead = torch.maximum(ahead, said == config.max_symbols_per_step - 1)
+        said = (said + 1).masked_fill_(ahead > 0, 0)
+        steps.append(torch.stack([left, token, at, ahead]))
         log_probabilities.append(best.values)
         at = at + ahead
+        if not is_cpu or not bool(is_blank.all()):
+            prediction.read(token, is_blank)
+    if not steps:
+        return [Transduced((), 0.0)] * len(encoded)
     return _collect(
-        torch.stack(steps, -1).tolist(), torch.stack(log_probabilities, -1).tolist(), frames.tolist(), config
+        torch.cat(steps, -1).cpu().numpy(), torch.cat(log_probabilities).cpu().numpy(), frames.tolist(), blank
     )
 
 
-def _frames_ahead(duration_scores: torch.Tensor, is_blank: torch.Tensor, config: Any) -> torch.Tensor:
-    """[B]; nothing lasts at least one frame."""
-    if not duration_scores.shape[1]:
-        return is_blank.long()
-    durations = torch.tensor(config.durations, device=is_blank.device)[duration_scores.argmax(-1)]
-    return torch.where(is_blank, durations.clamp(min=1), durations)
+class _Prediction:
+    """The prediction network over what each row has said so far: embedding, LSTM and projection of the checkpoint."""
+
+    def __init__(self, decoder: Any, begin: Tensor) -> None:
+        self._decoder = decoder
+        output, (self._hidden, self._cell) = decoder.lstm(decoder.embedding(begin[:, None]))
+        self.output: Tensor = decoder.decoder_projector(output)[:, 0]
+        """[rows, width]"""
+
+    def read(self, token: Tensor, is_blank: Tensor) -> None:
+        """One more token of each row [rows]; rows that said nothing [rows] stay as they are."""
+        output, (hidden, cell) = self._decoder.lstm(self._decoder.embedding(token[:, None]), (self._hidden, self._cell))
+        self._hidden = torch.where(is_blank[:, None], self._hidden, hidden)
+        self._cell = torch.where(is_blank[:, None], self._cell, cell)
+        self.output = torch.where(is_blank[:, None], self.output, self._decoder.decoder_projector(output)[:, 0])
+
+    def keep(self, rows: Tensor) -> None:
+        """Those rows alone."""
+        self._hidden, self._cell = self._hidden[:, rows], self._cell[:, rows]
+        self.output = self.output[rows]
+
+
+def _durations(config: Any, device: torch.device) -> Tensor | None:
+    """By how many frames to go on, [a token, nothing; index of the duration]: nothing lasts at least one frame.
+
+    None for an RNN-T, which goes on by one frame where nothing is said, and not at all otherwise.
+    """
+    durations = getattr(config, "durations", None)
+    if not durations:
+        return None
+    return torch.tensor([durations, [max(1, duration) for duration in durations]], device=device)
+
+
+def _likeliest_duration(scores: Tensor, config: Any) -> Tensor:
+    return scores[:, config.vocab_size :].argmax(-1)
 
 
 def _collect(
-    steps: list[list[list[int]]], log_probabilities: list[list[float]], frames: list[int], config: Any
+    steps: npt.NDArray[np.int64], log_probabilities: npt.NDArray[np.float32], frames: list[int], blank: int
 ) -> list[Transduced]:
-    """Steps [4, B, S] = (token, frame, frames ahead, active) and log probabilities [B, S] as tokens by window."""
+    """Steps [4, N] = (window, token, frame, frames ahead) in order, and their log probabilities [N], by window."""
     transduced = []
-    for *row, row_log_probabilities, last in zip(*steps, log_probabilities, frames, strict=True):
-        tokens, blanks = [], []
-        for token, frame, ahead, active, log_probability in zip(*row, row_log_probabilities, strict=True):
-            if not active:
-                break
-            if token == config.blank_token_id:
-                blanks.append(log_probability)
-            else:
-                tokens.append(FrameToken(token, frame, min(frame + max(1, ahead), last), log_probability))
-        transduced.append(Transduced(tuple(tokens), sum(blanks) / len(blanks) if blanks else 0.0))
+    for window, last in enumerate(frames):
+        mine = np.flatnonzero((steps[0] == window) & (steps[2] < last))
+        is_blank = steps[1, mine] == blank
+        nothing, said = log_probabilities[mine[is_blank]], mine[~is_blank]
+        tokens = tuple(
+            FrameToken(token, frame, min(frame + max(1, ahead), last), log_probability)
+            for (_, token, frame, ahead), log_probability in zip(
+                steps[:, said].T.tolist(), log_probabilities[said].tolist(), strict=True
+            )
+        )
+        transduced.append(Transduced(tokens, float(nothing.mean()) if len(nothing) else 0.0))
     return transduced

@@ -135,8 +135,6 @@ class ScriptedTransducer:
             vocab_size=4,
             durations=list(self.durations),
             max_symbols_per_step=3,
-            decoder_hidden_size=1,
-            num_decoder_layers=1,
         )
 
     @property
@@ -144,8 +142,16 @@ class ScriptedTransducer:
         """Each frame says its own number."""
         return torch.arange(float(len(self.script)))[None, :, None]
 
-    def decoder(self, token: Any, cache: Any) -> Any:
-        return torch.zeros(len(token), 1, 1)
+    @property
+    def decoder(self) -> Any:
+        """Without memory."""
+
+        def lstm(embedded: Any, state: Any = None) -> Any:
+            return embedded, state or (torch.zeros(1, len(embedded), 1),) * 2
+
+        return SimpleNamespace(
+            embedding=lambda token: torch.zeros(len(token), 1, 1), lstm=lstm, decoder_projector=lambda output: output
+        )
 
     def joint(self, encoder_hidden_states: Any, decoder_hidden_states: Any) -> Any:
         scores = torch.zeros(len(encoder_hidden_states), 4 + len(self.durations))
