@@ -30,7 +30,8 @@ def doctor(
     styles = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red"}
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("area", "what", "", "detail"):
-        table.add_column(heading)
+        # Not cut: the end of a long word is often what is wrong.
+        table.add_column(heading, overflow="fold")
     failures = 0
     with Console(stderr=True).status("Looking …"):
         for finding in examine(port=port, config=config):
