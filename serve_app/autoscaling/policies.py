@@ -42,11 +42,13 @@ class StagePolicy:
         if readings.is_empty:
             # Right after a start, of the stage or of the controller.
             return target, {_WATCH: QUIET}
-        band = self._scaling.band(readings).within(
-            context.capacity_adjusted_min_replicas, context.capacity_adjusted_max_replicas
-        )
+        asked, most = self._scaling.band(readings), context.capacity_adjusted_max_replicas
+        band = asked.within(context.capacity_adjusted_min_replicas, most)
         watch = context.policy_state.get(_WATCH, QUIET)
         wanted, watch = decide(band, target, context.current_time, watch, self._scaling.patience)
+        if wanted == most:
+            # Serve keeps to its bound itself, and its metric of desired replicas tells what is asked for beyond it.
+            wanted = max(most, asked.fewest)
         return wanted, {_WATCH: watch}
 
 

@@ -162,7 +162,9 @@ def test_a_band_within_bounds_is_one(fewest: int, more: int, low: int, width: in
 NAMES = {Connections: "Ingress", Cpu: "Decoder", Queue: "Diarizer", Batches: "Recognizer"}
 
 
-def context(policy: type[StagePolicy], metrics: dict[str, list[float]], state: dict[str, Any], now_s: float) -> Any:
+def context(
+    policy: type[StagePolicy], metrics: dict[str, list[float]], state: dict[str, Any], now_s: float, target: int = 3
+) -> Any:
     """What Serve's controller hands to a policy, made as it makes it; three replicas of which one tells."""
     deployment = DeploymentID(name=NAMES[policy], app_name="rayscribe")
     replicas = [ReplicaID(name, deployment) for name in ("one", "two", "three")]
@@ -182,8 +184,8 @@ def context(policy: type[StagePolicy], metrics: dict[str, list[float]], state: d
         deployment_id=deployment,
         deployment_name=deployment.name,
         app_name=deployment.app_name,
-        current_num_replicas=3,
-        target_num_replicas=3,
+        current_num_replicas=target,
+        target_num_replicas=target,
         running_replicas=replicas,
         total_num_requests=0.0,
         total_queued_requests=lambda: 0.0,
