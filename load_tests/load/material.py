@@ -20,6 +20,7 @@ from load_tests.load.uploads import (
 from load_tests.recordings import Recording, wheel_recordings
 
 _STREAMS = 6
+_NAMED_FILES = 3
 _LONGEST_STREAM_S = 20.0
 # Half a pause in front of the first clip, and two behind the last; see live_speech.
 _AROUND_CLIP_S = 2.5 * PAUSE_S + 0.1
@@ -81,7 +82,8 @@ def material_of(plan: Plan, folder: Path | None) -> Material:
         if not recordings:
             raise MaterialMissing(f"Nothing in {folder} can be decoded")
         if others:
-            skipped.append(f"{len(others)} files of {folder} that cannot be decoded: {', '.join(others[:3])} …")
+            named = ", ".join(others[:_NAMED_FILES]) + (" …" if len(others) > _NAMED_FILES else "")
+            skipped.append(f"{len(others)} files of {folder} that cannot be decoded: {named}")
         batches = _batches_by_class(uploads_of(recordings))
     return Material(batches, _speeches(plan, recordings) if plan.live_streams else (), tuple(skipped))
 

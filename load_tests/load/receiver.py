@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 from load_tests.load.uploads import Upload
 
@@ -51,12 +52,14 @@ class Receiver:
         self.url = url
         self.repeated = 0
         self.late = 0
-        self._files = {f"{_AUDIO}{upload.name}": upload for upload in uploads}
+        # By number: files of different folders may have one name.
+        self._files = {f"{_AUDIO}{number}/{quote(upload.name)}": upload for number, upload in enumerate(uploads)}
+        self._paths = {upload: path for path, upload in self._files.items()}
         self._expected: dict[str, Expected] = {}
 
     def audio_url(self, upload: Upload) -> str:
         """Where a recording can be fetched."""
-        return f"{self.url}{_AUDIO}{upload.name}"
+        return f"{self.url}{self._paths[upload]}"
 
     def audio(self, path: str) -> Upload | None:
         """The recording at a path."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,8 +21,6 @@ from load_tests.load.summary import Cores, StepFigures, figures_of
 from load_tests.load.traffic import Traffic
 from load_tests.load.users import StepShape, user_classes
 from load_tests.processes import ProcessGroup, ServiceNotLocal, find_service
-
-_LOOK_AGAIN_S = 0.25
 
 
 @dataclass(slots=True)
@@ -61,30 +59,31 @@ def run_plan(
     run, events = Run(), Events()
     events.request.add_listener(lambda context, **_: run.add(context["observation"]))
     traffic = Traffic(server, plan, material, file_caller, partial(_fire, events))
+    watch = _Watch(server, traffic, run, on_step)
     environment = Environment(
         user_classes=user_classes(traffic),
-        shape_class=StepShape(traffic),
+        shape_class=StepShape(traffic, watch.look),
         events=events,
         host=server,
         stop_timeout=plan.timeout_s,
     )
-    watch = _Watch(server, traffic, run, on_step)
-    watching = threading.Thread(target=watch.keep_looking, daemon=True)
     runner = environment.create_local_runner()
-    watching.start()
+
+    def interrupt(*_: object) -> None:
+        # Nobody who wants to stop waits for answers. An exception would be raised in whichever user runs just now.
+        environment.stop_timeout = 0.0
+        traffic.is_interrupted = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         runner.start_shape()
         if runner.shape_greenlet is not None:
             runner.shape_greenlet.join()
-        run.is_whole = True
-    except KeyboardInterrupt:
-        # Nobody who wants to stop waits for answers.
-        environment.stop_timeout = 0.0
     finally:
+        signal.signal(signal.SIGINT, before)
         runner.quit()
-        watch.stop()
-        watching.join()
-    watch.look()
+    run.is_whole = not traffic.is_interrupted and len(run.steps) == len(plan.levels)
     return run
 
 
@@ -97,35 +96,27 @@ class _Watch:
         self._on_step = on_step
         self._meter = _Meter(server)
         self._opened: Step | None = None
-        self._cores: dict[int, Cores | None] = {}
-        self._stopped = threading.Event()
-
-    def keep_looking(self) -> None:
-        """Until it is stopped."""
-        while not self._stopped.wait(_LOOK_AGAIN_S):
-            self.look()
-
-    def stop(self) -> None:
-        """End keep_looking."""
-        self._stopped.set()
+        self._closed: Step | None = None
+        self._cores: Cores | None = None
 
     def look(self) -> None:
-        """Take in what has changed."""
-        steps, now_s = self._traffic.steps, self._traffic.now_s
-        number = len(self._run.steps)
-        if number < len(steps.begun):
-            step = steps.begun[number]
-            if step is not self._opened:
-                self._opened = step
-                self._meter.begin()
-            if now_s >= step.closes_s and number not in self._cores:
-                self._cores[number] = self._meter.end()
-            if step.drained_s is not None:
-                settle_s, cores = self._traffic.plan.settle_s, self._cores.get(number)
-                figures = figures_of(number, step, settle_s, self._run.files, self._run.live, cores)
-                self._run.steps.append(figures)
-                self._on_step(figures)
-                self.look()
+        """Take in what has changed since it was last called."""
+        steps, number = self._traffic.steps, len(self._run.steps)
+        if number == len(steps.begun):
+            return
+        step = steps.begun[number]
+        if step is not self._opened:
+            self._opened = step
+            self._meter.begin()
+        if step is not self._closed and self._traffic.now_s >= step.closes_s:
+            self._closed = step
+            self._cores = self._meter.end()
+        if step.drained_s is not None:
+            settle_s = self._traffic.plan.settle_s
+            figures = figures_of(number, step, settle_s, self._run.files, self._run.live, self._cores)
+            self._run.steps.append(figures)
+            self._on_step(figures)
+            self._meter.find()
 
 
 class _Meter:
@@ -135,13 +126,17 @@ class _Meter:
         self._server = server
         self._group: ProcessGroup | None = None
         self._before: tuple[float, dict[str, float], float, float] | None = None
+        self.find()
 
-    def begin(self) -> None:
-        """From now; replicas that were added meanwhile are found."""
+    def find(self) -> None:
+        """Look for the service's processes. It takes seconds on a busy machine, and every user stands still for it."""
         try:
             self._group = find_service(self._server)
         except (ServiceNotLocal, psutil.Error):
             self._group = None
+
+    def begin(self) -> None:
+        """From now."""
         self._before = self._read()
 
     def end(self) -> Cores | None:

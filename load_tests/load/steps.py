@@ -24,9 +24,10 @@ class Step:
 
 
 class Steps:
-    """One step after the other: opened, closed after a time, drained, and the next one.
+    """One step after the other: opened, closed after a time, drained, and with the next tick the next one.
 
-    A step begins only when what the last one left behind is done, so that its figures are its own.
+    A step begins only when what the last one left behind is done, so that its figures are its own. Between two is a
+    tick in which nothing is under way.
     """
 
     def __init__(self, levels: Sequence[float], step_s: float) -> None:
@@ -52,10 +53,10 @@ class Steps:
             in_flight: calls that are not answered.
         """
         step = self.current
-        if step is not None and (now_s < step.closes_s or in_flight):
-            return step.level
         if step is not None:
-            step.drained_s = now_s
+            if now_s >= step.closes_s and not in_flight:
+                step.drained_s = now_s
+            return step.level
         if len(self.begun) == len(self._levels):
             return None
         self.begun.append(Step(self._levels[len(self.begun)], now_s, now_s + self._step_s))

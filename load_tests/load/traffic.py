@@ -37,6 +37,7 @@ class Traffic:
         self.plan = plan
         self.steps = Steps(plan.levels, plan.step_s)
         self.in_flight = 0
+        self.is_interrupted = False
         self._server = server
         self._report = report
         self._file_caller = file_caller
@@ -61,8 +62,8 @@ class Traffic:
         return self.steps.is_open(self.now_s)
 
     def tick(self) -> float | None:
-        """The level that should be on now; None at the end of the run."""
-        return self.steps.tick(self.now_s, self.in_flight)
+        """The level that should be on now; None at the end of the run, or when it was interrupted."""
+        return None if self.is_interrupted else self.steps.tick(self.now_s, self.in_flight)
 
     def call(self, due_s: float | None = None) -> float:
         """Send the next recording and report what became of it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
 
 from locust import LoadTestShape, User, task
 
@@ -76,14 +77,16 @@ def user_classes(traffic: Traffic) -> list[type[User]]:
 class StepShape(LoadTestShape):
     """As many users as the step wants; locust asks once a second."""
 
-    def __init__(self, traffic: Traffic) -> None:
-        """Follows the steps of a run."""
+    def __init__(self, traffic: Traffic, after_tick: Callable[[], None]) -> None:
+        """Follows the steps of a run; ``after_tick`` is called whenever they may have moved on."""
         super().__init__()  # type: ignore[no-untyped-call]  # as its base class is
         self._traffic = traffic
+        self._after_tick = after_tick
 
     def tick(self) -> tuple[int, float] | None:
         """See LoadTestShape."""
         level = self._traffic.tick()
+        self._after_tick()
         if level is None:
             return None
         plan = self._traffic.plan

@@ -16,6 +16,7 @@ from load_tests.load.uploads import Upload
 pytestmark = pytest.mark.unit
 
 UPLOAD = Upload("one.wav", b"RIFF", "audio/wav", 2.0)
+NAMESAKE = Upload("one.wav", b"other", "audio/wav", 2.0)
 CALLER = Caller("small", "rs_key")
 
 
@@ -43,7 +44,7 @@ def test_each_api_is_asked_in_its_own_way(api: FileApi, path: str, text_in: str)
         assert request.url.path == path
         assert request.headers["authorization"] == "Bearer rs_key"
         body = request.read()
-        assert (b"http://receiver/audio/one.wav" if api is FileApi.URL else b"RIFF") in body
+        assert (b"http://receiver/audio/0/one.wav" if api is FileApi.URL else b"RIFF") in body
         return httpx.Response(200, json={text_in: "Hello."})
 
     assert called(api, respond) == Answer(Outcome.DONE)
@@ -160,10 +161,14 @@ def test_a_job_without_a_webhook_is_lost_and_says_where_it_stands() -> None:
 
 
 def test_recordings_are_given_away_and_strange_webhooks_are_not_taken() -> None:
-    with running_receiver([UPLOAD], "127.0.0.1", 0, None) as receiver, httpx.Client(base_url=receiver.url) as client:
+    with (
+        running_receiver([UPLOAD, NAMESAKE], "127.0.0.1", 0, None) as receiver,
+        httpx.Client(base_url=receiver.url) as client,
+    ):
         got = httpx.get(receiver.audio_url(UPLOAD))
         assert (got.status_code, got.content, got.headers["content-type"]) == (200, b"RIFF", "audio/wav")
-        assert client.get("/audio/two.wav").status_code == 404
+        assert httpx.get(receiver.audio_url(NAMESAKE)).content == b"other"
+        assert client.get("/audio/9/two.wav").status_code == 404
         assert client.post("/hook/unknown", json={}).status_code == 404
         with receiver.expecting() as expected:
             assert client.post(expected.url, content=b"no json").status_code == 404

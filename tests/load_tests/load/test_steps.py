@@ -18,15 +18,18 @@ def test_a_step_closes_drains_and_gives_way_to_the_next() -> None:
     assert not steps.is_open(11.0)
     assert steps.tick(10.5, 0) == 1.0
     assert steps.tick(11.5, 3) == 1.0
-    assert steps.tick(14.0, 0) == 8.0
+    assert steps.tick(14.0, 0) == 1.0
+    assert steps.current is None
+    assert not steps.is_open(14.0)
+    assert steps.tick(15.0, 0) == 8.0
     first, second = steps.begun
     assert (first.opened_s, first.closes_s, first.drained_s) == (1.0, 11.0, 14.0)
-    assert (second.opened_s, second.closes_s, second.drained_s) == (14.0, 24.0, None)
-    assert steps.tick(24.0, 0) is None
+    assert (second.opened_s, second.closes_s, second.drained_s) == (15.0, 25.0, None)
+    assert steps.tick(25.0, 0) == 8.0
+    assert steps.tick(26.0, 0) is None
     assert steps.current is None
-    assert not steps.is_open(24.0)
     assert steps.tick(30.0, 0) is None
-    assert second.drained_s == 24.0
+    assert second.drained_s == 25.0
 
 
 @given(
@@ -39,10 +42,10 @@ def test_steps_never_overlap_and_never_end_with_calls_under_way(
     steps, now_s = Steps(levels, 2.0), 0.0
     for passed_s, in_flight in ticks:
         now_s += passed_s
-        before = len(steps.begun)
+        draining = steps.current
         steps.tick(now_s, in_flight)
-        if before and len(steps.begun) > before:
-            assert in_flight == 0
+        if draining is not None and in_flight:
+            assert steps.current is draining
     for first, second in zip(steps.begun, steps.begun[1:], strict=False):
         assert first.drained_s is not None
         assert first.closes_s <= first.drained_s <= second.opened_s
