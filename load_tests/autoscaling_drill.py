@@ -12,22 +12,31 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 import yaml
 from ray import serve
 
 from load_tests.autoscaling_graph import SLOTS, WORK_S
+from load_tests.autoscaling_sender import Sender
 from load_tests.autoscaling_simulation import REPORT_INTERVAL_S, Settings, settings_of
+from load_tests.autoscaling_tables import (
+    LOOK_S,
+    Look,
+    Reaction,
+    Watched,
+    answer_table,
+    course_table,
+    reaction_table,
+)
+from load_tests.autoscaling_virtual import virtual_table
 from load_tests.hardware import read_hardware
 from load_tests.options import DEFAULT_RESULTS, ResultsOption
-from load_tests.report import Cell, Column, Report, Table, wide_console
+from load_tests.report import Report, wide_console
 from serve_app.autoscaling.policies import Batches, Connections, StagePolicy
 from serve_app.launcher import base_url, launched
 
@@ -40,67 +49,13 @@ _IDLE_HZ = 0.1
 _LOAD = 2.5
 _STEP_S = 90.0
 _TEETH = 3
-_LOOK_S = 0.5
+_NOTE = (
+    f"A step to {_LOAD:g} times what one recogniser does, for {_STEP_S:g} s, and {_TEETH} teeth from nothing to that. "
+    f"Up counts from the step, down from the last answer. Replicas tell every {REPORT_INTERVAL_S:g} s."
+)
 
 PortOption = Annotated[int, typer.Option("--port", help="Where the service of the drill listens.")]
 DownOption = Annotated[float, typer.Option("--down-after-s", min=30.0, help="Instead of the minutes of the config.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Replicas of each stage at a time: those that Serve wants, and those that run."""
-
-    at_s: float
-    wanted: dict[str, int]
-    running: dict[str, int]
-
-
-@dataclass(slots=True)
-class Watched:
-    """The replicas over time, seen twice a second; times count from when the watch began."""
-
-    begun_s: float = field(default_factory=time.monotonic)
-    looks: list[Look] = field(default_factory=list)
-
-    @property
-    def now_s(self) -> float:
-        """Since the watch began."""
-        return time.monotonic() - self.begun_s
-
-    def changes(self, stage: str, since_s: float, until_s: float) -> list[tuple[float, int]]:
-        """When the number wanted changed, and by how many."""
-        looks = [one for one in self.looks if since_s <= one.at_s < until_s]
-        pairs = (
-            (after.at_s, after.wanted[stage] - before.wanted[stage]) for before, after in itertools.pairwise(looks)
-        )
-        return [(at_s, by) for at_s, by in pairs if by]
-
-    def first(self, since_s: float, is_so: Callable[[Look], bool]) -> float | None:
-        """Seconds from a time until something was seen."""
-        return next((one.at_s - since_s for one in self.looks if one.at_s >= since_s and is_so(one)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Reaction:
-    """Of a stage to the step: when it asked for more, had what it asked for, and let the first one go."""
-
-    stage: str
-    up_s: float | None
-    up_bound_s: float
-    most: int
-    ready_s: float | None
-    down_s: float | None
-    down_bound_s: float
-    back_s: float | None
-    changes_in_teeth: int
-    turns_in_teeth: int
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether it did what docs/autoscaling.md promises."""
-        up = self.up_s is not None and self.up_s <= self.up_bound_s + 2 * _LOOK_S
-        down = self.down_s is not None and self.down_s <= self.down_bound_s + 2 * _LOOK_S
-        return up and down and self.turns_in_teeth == 0
 
 
 def autoscaling_drill(
@@ -116,7 +71,7 @@ def autoscaling_drill(
         launched(_config(port, scaling, folder), report=_ignore, wait=_wait, after_ray_init=lambda: None),
     ):
         reactions, watched, answers = asyncio.run(_drill(base_url("127.0.0.1", port), scaling, down_after_s))
-    report.tables += [_reaction_table(reactions), _course_table(watched), _answer_table(answers)]
+    report.tables += [reaction_table(reactions, _NOTE), course_table(watched), answer_table(answers), virtual_table()]
     report.print(console)
     console.print(f"Saved {report.save(results)}")
     if not all(one.is_kept for one in reactions):
@@ -171,7 +126,7 @@ async def _drill(
     peak_hz = _LOAD * SLOTS / WORK_S / _AUDIO_S
     tooth_s = 0.75 * down_after_s
     with _watching(tuple(scaling)) as watched:
-        async with _Sender(url) as sender:
+        async with Sender(url, bytes(int(_AUDIO_S * 1000))) as sender:
             await sender.send(lambda _: _IDLE_HZ, 10.0)
             step_s = watched.now_s
             await sender.send(lambda _: peak_hz, _STEP_S)
@@ -217,7 +172,7 @@ def _watching(stages: tuple[str, ...]) -> Iterator[Watched]:
     watched, ended = Watched(), threading.Event()
 
     def watch() -> None:
-        while not ended.wait(_LOOK_S):
+        while not ended.wait(LOOK_S):
             deployments = serve.status().applications[_APPLICATION].deployments
             states = {stage: deployments[stage].replica_states for stage in stages}
             watched.looks.append(
@@ -235,102 +190,6 @@ def _watching(stages: tuple[str, ...]) -> Iterator[Watched]:
     finally:
         ended.set()
         thread.join()
-
-
-class _Sender:
-    """Sends at a rate, whether or not the answers come."""
-
-    def __init__(self, url: str) -> None:
-        limits = httpx.Limits(max_connections=None)
-        self._http = httpx.AsyncClient(base_url=url, timeout=600, limits=limits, trust_env=False)
-        self._open: set[asyncio.Task[None]] = set()
-        self.answers: Counter[str] = Counter()
-
-    async def __aenter__(self) -> _Sender:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
-
-    async def send(self, rate_hz: Callable[[float], float], seconds: float) -> None:
-        """``rate_hz`` of the seconds since this began."""
-        begun_s, due = time.monotonic(), 0.0
-        at_s = 0.0
-        while at_s < seconds:
-            await asyncio.sleep(0.05)
-            now_s = time.monotonic() - begun_s
-            due += (now_s - at_s) * rate_hz(at_s)
-            at_s = now_s
-            while due >= 1:
-                due -= 1
-                task = asyncio.create_task(self._ask())
-                self._open.add(task)
-                task.add_done_callback(self._open.discard)
-
-    async def all_answered(self) -> None:
-        """Returns when nothing is under way."""
-        while self._open:
-            await asyncio.wait(self._open)
-
-    async def _ask(self) -> None:
-        try:
-            answer = await self._http.post("/v1/listen", files={"audio": ("a", bytes(int(_AUDIO_S * 1000)))})
-        except httpx.HTTPError as error:
-            self.answers[type(error).__name__] += 1
-        else:
-            self.answers[f"HTTP {answer.status_code}"] += 1
-
-
-def _reaction_table(reactions: list[Reaction]) -> Table:
-    columns = (
-        Column("stage"),
-        Column("asks for more after s"),
-        Column("at most"),
-        Column("replicas"),
-        Column("all run after s"),
-        Column("lets one go after s"),
-        Column("at most "),
-        Column("back after s"),
-        Column("changes in the sawtooth", 0),
-        Column("turns", 0),
-    )
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (
-            one.stage,
-            one.up_s,
-            one.up_bound_s,
-            one.most,
-            one.ready_s,
-            one.down_s,
-            one.down_bound_s,
-            one.back_s,
-            one.changes_in_teeth,
-            one.turns_in_teeth,
-        )
-        for one in reactions
-    )
-    note = (
-        f"A step to {_LOAD:g} times what one recogniser does, for {_STEP_S:g} s, and {_TEETH} teeth from nothing to "
-        f"that. Up counts from the step, down from the last answer. Replicas tell every {REPORT_INTERVAL_S:g} s."
-    )
-    return Table("Reaction", columns, rows, note)
-
-
-def _course_table(watched: Watched) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    last: tuple[Cell, ...] = ()
-    for look in watched.looks:
-        counts = tuple(itertools.chain.from_iterable((look.wanted[one], look.running[one]) for one in look.wanted))
-        if counts != last:
-            rows.append((look.at_s, *counts))
-            last = counts
-    names = [f"{stage} {what}" for stage in watched.looks[0].wanted for what in ("wanted", "running")]
-    return Table("Replicas over time", (Column("s"), *(Column(name) for name in names)), tuple(rows))
-
-
-def _answer_table(answers: Counter[str]) -> Table:
-    rows: tuple[tuple[Cell, ...], ...] = tuple(sorted(answers.items()))
-    return Table("Answers", (Column("answer"), Column("requests")), rows, "503: all places of the ingress were taken.")
 
 
 if __name__ == "__main__":
