@@ -1,29 +1,56 @@
-"""Which stages can take work."""
+"""Which stages can take work, and what is wrong with those that cannot."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from ray import serve
-from ray.serve.schema import ApplicationStatus, ReplicaState
+from ray.serve.context import _get_global_client
+from ray.serve.schema import (
+    ApplicationStatus,
+    DeploymentDetails,
+    DeploymentStatusTrigger,
+    ReplicaState,
+    ServeInstanceDetails,
+)
 
 _CACHE_S = 1.0
 _TIMEOUT_S = 3.0
+# Serve's words, after half a minute, for replicas that no machine has room for.
+_NO_ROOM = "to be scheduled"
+
+
+class StageTrouble(StrEnum):
+    """Why a stage has fewer replicas than it is to have. Serve's own message has paths in it, and what errors say."""
+
+    STARTING = "starting"
+    NO_ROOM = "no room"
+    FAILS_TO_START = "fails to start"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class StageState:
+    """Replicas that take work, how many there are to be, and why there are fewer; None where there are not."""
+
+    running: int
+    wanted: int
+    trouble: StageTrouble | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StageHealth:
-    """Running replicas by stage."""
+    """All stages by name; none where Serve does not know the application."""
 
-    running: dict[str, int]
+    stages: Mapping[str, StageState]
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Stages without a running replica."""
-        return tuple(name for name, replicas in self.running.items() if replicas == 0)
+        return tuple(name for name, stage in self.stages.items() if stage.running == 0)
 
 
 HealthProbe = Callable[[], Awaitable[StageHealth]]
@@ -52,12 +79,30 @@ class ServeHealth:
         return self._last
 
     def _ask(self) -> StageHealth:
-        application = serve.status().applications.get(self._application)
+        # What serve.status() is made of: alone it does not say how many replicas there are to be.
+        details = ServeInstanceDetails.model_validate(_get_global_client().get_serve_details())
+        application = details.applications.get(self._application)
         if application is None or application.status in (ApplicationStatus.NOT_STARTED, ApplicationStatus.DELETING):
             return StageHealth({})
-        return StageHealth(
-            {
-                name: deployment.replica_states.get(ReplicaState.RUNNING, 0)
-                for name, deployment in application.deployments.items()
-            }
-        )
+        return StageHealth({name: stage_state(stage) for name, stage in application.deployments.items()})
+
+
+def stage_state(details: DeploymentDetails) -> StageState:
+    """What Serve says of a deployment, in our words."""
+    running = [replica.state for replica in details.replicas].count(ReplicaState.RUNNING)
+    # One that is replaced, or moves to another node, goes on working meanwhile.
+    wanted = max(details.target_num_replicas, running)
+    if running >= details.target_num_replicas and running > 0:
+        return StageState(running, wanted)
+    return StageState(running, wanted, _trouble(details))
+
+
+def _trouble(details: DeploymentDetails) -> StageTrouble:
+    match details.status_trigger:
+        case DeploymentStatusTrigger.REPLICA_STARTUP_FAILED:
+            return StageTrouble.FAILS_TO_START
+        case DeploymentStatusTrigger.HEALTH_CHECK_FAILED:
+            return StageTrouble.UNHEALTHY
+    if _NO_ROOM in details.message:
+        return StageTrouble.NO_ROOM
+    return StageTrouble.STARTING

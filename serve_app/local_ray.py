@@ -23,6 +23,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the mount itself, no file in it
 # temp dir; Linux takes 107 in all.
 _MAX_TEMP_DIR_CHARS = 107 - 70
 _EXIT_TIMEOUT_S = 5.0
+_ADDRESS = "127.0.0.1"
 
 
 def object_store_bytes(total_memory_bytes: int, shared_memory_free_bytes: int | None) -> int:
@@ -47,6 +48,8 @@ def shared_memory_free_bytes() -> int | None:
 def prepare_environment() -> None:
     """Settings that Ray reads once, when it is imported: call this before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # uvicorn leaves a handshake without an answer whose URL or header is longer; by default that is 8 KiB (docs/live.md).
+    os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", "65536")
     if "RAY_AUTH_MODE" not in os.environ:
         # Only our own processes may talk to our Ray. By default Ray takes a token from the home directory, which it
         # writes there readable for everybody.
@@ -72,6 +75,8 @@ def local_ray(*, verbose: bool) -> Iterator[Callable[[], bool]]:
             log_to_driver=verbose,
             logging_level=logging.INFO if verbose else logging.ERROR,
             _temp_dir=str(temp_dir),
+            # Everything listens there, the metrics too; without it, on all addresses of the machine.
+            _node_ip_address=_ADDRESS,
         )
         yield functools.partial(_all_run, _essential_processes())
     finally:

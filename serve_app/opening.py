@@ -19,6 +19,7 @@ from serve_app.access.openness import check_somebody_may_enter, is_open
 from serve_app.access.users import UserStore
 from serve_app.access.visit import Caller
 from serve_app.admission import Admission
+from serve_app.byte_budget import ByteBudget
 from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.draining import draining_event
 from serve_app.health import HealthProbe
@@ -90,6 +91,7 @@ async def opened_services(
             transcriptions=Transcriptions(pipeline, meter),
             health=health,
             admission=Admission(settings.limits.max_requests, lambda open_: signals.set(OPEN, open_, kind="request")),
+            upload_bytes=ByteBudget(settings.limits.max_inflight_bytes),
             sockets=Admission(settings.live.max_sessions, lambda open_: signals.set(OPEN, open_, kind="socket")),
             access=AccessControl(access, keys, ClientSecretStore(database), ledger, leases, local),
             sources=sources,

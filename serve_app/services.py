@@ -17,6 +17,7 @@ from deployments.signals import SILENT, Signals
 from serve_app.access.usage import UsageReport
 from serve_app.access.visit import Access
 from serve_app.admission import Admission
+from serve_app.byte_budget import ByteBudget
 from serve_app.health import HealthProbe
 from serve_app.jobs.contracts import CallbackForm, JobDesk
 from serve_app.live.contracts import LiveService
@@ -48,6 +49,8 @@ class Services:
     transcriptions: Transcriptions
     health: HealthProbe
     admission: Admission
+    upload_bytes: ByteBudget
+    """Of recordings, uploaded or fetched, that are held for requests."""
     sockets: Admission
     """Counted apart: a session keeps no upload in memory, and lasts."""
     access: Access

@@ -39,9 +39,19 @@ class LimitSettings(Section):
     max_requests: int = Field(
         64, gt=0, description="Requests one ingress replica holds at once, each with its upload in memory."
     )
+    max_inflight_bytes: int = Field(
+        2048 * _MIB, gt=0, description="Size of all files together that one ingress replica holds at once."
+    )
     request_timeout_s: float = Field(
         1800.0, gt=0, description="Time for a whole request; two hours with speakers take minutes on a laptop."
     )
+
+    @model_validator(mode="after")
+    def _holds_one_file(self) -> LimitSettings:
+        # Of a multipart form, some bytes are no file.
+        if self.max_inflight_bytes < self.max_bytes + _MIB:
+            raise ValueError("max_inflight_bytes is less than one file of max_bytes, and 1 MiB, takes")
+        return self
 
     def max_bytes_in(self, dialect: str) -> int:
         """The limit on a file that comes in through one API."""

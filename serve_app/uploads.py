@@ -15,6 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from deployments.errors import AudioTooLarge, InvalidParameter, MissingParameter
+from serve_app.byte_budget import expect_bytes, receive_bytes
 
 # Boundaries, headers and the small fields beside the file.
 _FORM_OVERHEAD_BYTES = 1024 * 1024
@@ -44,6 +45,7 @@ async def read_form(
 
     Raises:
         AudioTooLarge: by its declared length before anything is read, or by count while reading.
+        Overloaded: the same for the bytes that this process may hold at once.
         MissingParameter: the body is no multipart form.
         InvalidParameter: the form is broken, names a field twice, or sends the file as text or text as a file.
     """
@@ -88,10 +90,12 @@ async def read_raw(request: Request, max_bytes: int) -> npt.NDArray[np.uint8]:
 
     Raises:
         AudioTooLarge: by its declared length before anything is read, or by count while reading.
+        Overloaded: the same for the bytes that this process may hold at once.
     """
     _check_declared(request, max_bytes)
     content = bytearray()
     async for chunk in request.stream():
+        receive_bytes(len(chunk))
         content += chunk
         if len(content) > max_bytes:
             raise AudioTooLarge(max_bytes)
@@ -105,13 +109,17 @@ def is_json(request: Request) -> bool:
 
 def _check_declared(request: Request, max_bytes: int, overhead_bytes: int = 0) -> None:
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes + overhead_bytes:
+    if not declared.isdecimal():
+        return
+    if int(declared) > max_bytes + overhead_bytes:
         raise AudioTooLarge(max_bytes)
+    expect_bytes(int(declared))
 
 
 async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
     received = 0
     async for chunk in request.stream():
+        receive_bytes(len(chunk))
         received += len(chunk)
         if received > max_bytes + _FORM_OVERHEAD_BYTES:
             raise AudioTooLarge(max_bytes)

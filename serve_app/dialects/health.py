@@ -3,29 +3,75 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 
 from deployments.errors import InvalidParameter
 from serve_app import __version__
 from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.errors import documented, route_class
 from serve_app.dialects.smallest_selfhost_errors import error_body
+from serve_app.health import StageState, StageTrouble
 from serve_app.services import Services, services_of
 
-_UNHEALTHY: dict[str, Any] = {
-    "description": "Some stage has no replica",
-    "content": {"application/json": {"example": {"status": "unhealthy", "reason": "No ASR workers available"}}},
+_REASONS = {
+    StageTrouble.STARTING: "Replicas are starting.",
+    StageTrouble.NO_ROOM: "No machine has the processors, memory or GPU that a replica wants.",
+    StageTrouble.FAILS_TO_START: "Replicas do not start. Their log says why.",
+    StageTrouble.UNHEALTHY: "A replica died or failed its health check, and is replaced. Its log says why.",
 }
 
 router = APIRouter(tags=["Health"], route_class=route_class(error_body))
 
 
+class StageAnswer(BaseModel):
+    """One stage."""
+
+    status: Literal["healthy", "degraded", "unhealthy"] = Field(
+        description="`degraded` takes work, with fewer replicas than it is to have; `unhealthy` has none."
+    )
+    running: int = Field(description="Replicas that take work.", examples=[1])
+    wanted: int = Field(description="Replicas that there are to be now; autoscaling changes it.", examples=[2])
+    reason: str | None = Field(None, description="Why there are fewer.", examples=["Replicas are starting."])
+
+
+class HealthAnswer(BaseModel):
+    """Whether the service can take work. From `components` on, only with `detailed`."""
+
+    status: Literal["healthy", "unhealthy"]
+    reason: str | None = Field(None, description="Which stage is missing.", examples=["No ASR workers available"])
+    components: dict[str, Literal["healthy", "unhealthy"]] | None = Field(
+        None,
+        description="Each stage, in the vendor's form.",
+        examples=[{"Ingress": "healthy", "Recognizer": "healthy"}],
+    )
+    stages: dict[str, StageAnswer] | None = Field(
+        None,
+        description="Each stage: a recogniser beside the first is `Recognizer-` and the name of its model.",
+        examples=[
+            {"Recognizer": {"status": "degraded", "running": 1, "wanted": 2, "reason": "Replicas are starting."}}
+        ],
+    )
+    uptime_seconds: float | None = Field(None, description="Of the process that answers.", examples=[86400.0])
+    version: str | None = Field(None, examples=["0.1.0"])
+    profile: str | None = Field(None, examples=["embedded"])
+
+
+_UNHEALTHY: dict[str, Any] = {
+    "description": "Some stage has no replica",
+    "model": HealthAnswer,
+    "content": {"application/json": {"example": {"status": "unhealthy", "reason": "No ASR workers available"}}},
+}
+
+
 @router.get(
     "/health",
     summary="Can the service take work?",
+    response_model=HealthAnswer,
+    response_model_exclude_unset=True,
     responses={
         503: _UNHEALTHY,
         **documented(error_body, {"A parameter is wrong": InvalidParameter("detailed", "is neither true nor false")}),
@@ -33,24 +79,41 @@ router = APIRouter(tags=["Health"], route_class=route_class(error_body))
 )
 async def health(
     services: Annotated[Services, Depends(services_of)],
-    detailed: Annotated[bool, Query(description="Name every stage.")] = False,
+    detailed: Annotated[bool, Query(description="Tell of every stage.")] = False,
 ) -> JSONResponse:
     """200 while every stage has a running replica, 503 with the reason otherwise."""
     try:
-        missing = (stages := await services.health()).missing
+        found = await services.health()
     except TimeoutError:
-        return JSONResponse({"status": "unhealthy", "reason": "The controller does not answer"}, status_code=503)
-    body: dict[str, Any] = {"status": "unhealthy" if missing or not stages.running else "healthy"}
+        return _answered(HealthAnswer(status="unhealthy", reason="The controller does not answer"))
+    missing = found.missing
+    answer = HealthAnswer(status="unhealthy" if missing or not found.stages else "healthy")
     if "Recognizer" in missing:
-        body["reason"] = "No ASR workers available"
+        answer.reason = "No ASR workers available"
     elif missing:
-        body["reason"] = f"No workers available for: {', '.join(missing)}"
+        answer.reason = f"No workers available for: {', '.join(missing)}"
     if detailed:
-        body["components"] = {name: "healthy" if replicas else "unhealthy" for name, replicas in stages.running.items()}
-        body["uptime_seconds"] = round(time.monotonic() - services.started_s, 1)
-        body["version"] = __version__
-        body["profile"] = services.settings.profile
-    return JSONResponse(body, status_code=200 if body["status"] == "healthy" else 503)
+        answer.components = {name: "healthy" if stage.running else "unhealthy" for name, stage in found.stages.items()}
+        answer.stages = {name: _stage(stage) for name, stage in found.stages.items()}
+        answer.uptime_seconds = round(time.monotonic() - services.started_s, 1)
+        answer.version = __version__
+        answer.profile = services.settings.profile
+    return _answered(answer)
+
+
+def _stage(stage: StageState) -> StageAnswer:
+    if stage.trouble is None:
+        return StageAnswer(status="healthy", running=stage.running, wanted=stage.wanted)
+    return StageAnswer(
+        status="degraded" if stage.running else "unhealthy",
+        running=stage.running,
+        wanted=stage.wanted,
+        reason=_REASONS[stage.trouble],
+    )
+
+
+def _answered(answer: HealthAnswer) -> JSONResponse:
+    return JSONResponse(answer.model_dump(exclude_unset=True), 200 if answer.status == "healthy" else 503)
 
 
 @router.get("/api/v1/health", include_in_schema=False)
@@ -63,8 +126,8 @@ async def chart_health() -> JSONResponse:
 async def healthz(services: Annotated[Services, Depends(services_of)]) -> JSONResponse:
     """``{"ready": true}`` once every stage has a running replica."""
     try:
-        stages = await services.health()
-        ready = bool(stages.running) and not stages.missing
+        found = await services.health()
+        ready = bool(found.stages) and not found.missing
     except TimeoutError:
         ready = False
     return JSONResponse({"ready": ready}, status_code=200 if ready else 503)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.errors import AudioTooLarge
+from serve_app.byte_budget import receive_bytes
 
 
 class ByteCollector:
@@ -32,9 +33,11 @@ class ByteCollector:
 
         Raises:
             AudioTooLarge: it would go over the limit.
+            Overloaded: it would be more than this process may hold.
         """
         if len(self._bytes) + len(chunk) > self._max_bytes:
             raise AudioTooLarge(self._max_bytes)
+        receive_bytes(len(chunk))
         self._bytes += chunk
 
     def array(self) -> npt.NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
+from websockets.sync.client import connect
 
 from deployments.contracts import SAMPLE_RATE_HZ
 from tests.cluster.service import MAX_UPLOAD_BYTES, RunningService
@@ -51,3 +52,10 @@ def test_a_file_within_the_limit_is_taken_after_all_that(service: RunningService
         response = client.post("/v1/listen", files={"audio": minutes})
     assert response.status_code == 200
     assert response.json()["duration"] == pytest.approx(120)
+
+
+def test_the_url_of_a_handshake_may_be_long(service: RunningService) -> None:
+    url = service.url.replace("http://", "ws://") + "/v1/listen/stream?language=en&names=" + "a" * 60_000
+    with connect(url, open_timeout=60) as socket:
+        socket.send('{"type": "close_stream"}')
+        assert '"is_last":true' in str(socket.recv()).replace(" ", "")

@@ -26,8 +26,9 @@ from serve_app.access.plans import UNLIMITED, Plan
 from serve_app.access.usage import UsageReport, UsageRow
 from serve_app.access.visit import Caller, ClientSecret, RateState, Visit
 from serve_app.admission import Admission
+from serve_app.byte_budget import ByteBudget
 from serve_app.dialects.registry import CALLBACK_FORMS
-from serve_app.health import StageHealth
+from serve_app.health import StageHealth, StageState
 from serve_app.ingress import make_app
 from serve_app.jobs.contracts import Job, JobOrder, JobStatus
 from serve_app.pipeline import SegmentSink
@@ -223,14 +224,17 @@ class Edge:
     jobs: FakeJobs = field(default_factory=FakeJobs)
     usage: FakeUsage = field(default_factory=FakeUsage)
     live: FakeLiveService = field(default_factory=FakeLiveService)
-    health: StageHealth = field(default_factory=lambda: StageHealth({"Ingress": 1, "Recognizer": 1}))
+    stages: dict[str, StageState] = field(
+        default_factory=lambda: {"Ingress": StageState(1, 1), "Recognizer": StageState(1, 1)}
+    )
     max_requests: int = 2
+    upload_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(4 * 1024 * 1024))
 
     def __post_init__(self) -> None:
         async def probe() -> StageHealth:
-            if not self.health.running:
+            if not self.stages:
                 raise TimeoutError
-            return self.health
+            return StageHealth(self.stages)
 
         self.app = make_app(
             Services(
@@ -238,6 +242,7 @@ class Edge:
                 transcriptions=Transcriptions(self.pipeline, self.meter),
                 health=probe,
                 admission=Admission(self.max_requests),
+                upload_bytes=self.upload_bytes,
                 sockets=Admission(self.settings.live.max_sessions),
                 access=self.access,
                 sources=self.sources,

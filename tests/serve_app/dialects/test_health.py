@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from ray.serve.schema import DeploymentDetails
 
+from serve_app.health import StageState, StageTrouble, stage_state
 from tests.fakes.edge import Edge
 
 pytestmark = pytest.mark.unit
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.unit
 async def test_health_follows_the_stages(edge: Edge) -> None:
     assert (await edge.client.get("/health")).json() == {"status": "healthy"}
     assert (await edge.client.get("/healthz")).json() == {"ready": True}
-    edge.health.running["Recognizer"] = 0
+    edge.stages["Recognizer"] = StageState(0, 1, StageTrouble.STARTING)
     response = await edge.client.get("/health")
     assert response.status_code == 503
     assert response.json() == {"status": "unhealthy", "reason": "No ASR workers available"}
@@ -19,7 +21,7 @@ async def test_health_follows_the_stages(edge: Edge) -> None:
 
 
 async def test_a_controller_that_does_not_answer_is_no_health(edge: Edge) -> None:
-    edge.health.running.clear()
+    edge.stages.clear()
     response = await edge.client.get("/health")
     assert response.status_code == 503
     assert response.json()["reason"] == "The controller does not answer"
@@ -34,9 +36,64 @@ async def test_detailed_health_names_the_stages(edge: Edge) -> None:
 
 
 async def test_detailed_health_tells_which_stage_is_not_ready(edge: Edge) -> None:
-    edge.health.running["Diarizer"] = 0
+    edge.stages["Diarizer"] = StageState(0, 1, StageTrouble.FAILS_TO_START)
     response = await edge.client.get("/health?detailed=true")
     body = response.json()
     assert (response.status_code, body["status"]) == (503, "unhealthy")
     assert body["reason"] == "No workers available for: Diarizer"
     assert body["components"] == {"Ingress": "healthy", "Recognizer": "healthy", "Diarizer": "unhealthy"}
+    assert body["stages"]["Ingress"] == {"status": "healthy", "running": 1, "wanted": 1}
+    assert body["stages"]["Diarizer"] == {
+        "status": "unhealthy",
+        "running": 0,
+        "wanted": 1,
+        "reason": "Replicas do not start. Their log says why.",
+    }
+
+
+async def test_a_stage_with_fewer_replicas_than_it_is_to_have_takes_work(edge: Edge) -> None:
+    edge.stages["Recognizer-whisper"] = StageState(1, 3, StageTrouble.NO_ROOM)
+    response = await edge.client.get("/health?detailed=true")
+    stage = response.json()["stages"]["Recognizer-whisper"]
+    assert (response.status_code, stage["status"], stage["running"], stage["wanted"]) == (200, "degraded", 1, 3)
+    assert "GPU" in stage["reason"]
+
+
+def details(trigger: str, wanted: int, *states: str, message: str = "") -> DeploymentDetails:
+    """What Serve's controller says."""
+    replicas = [{"replica_id": str(n), "state": state, "start_time_s": 0.0} for n, state in enumerate(states)]
+    return DeploymentDetails.model_validate(
+        {
+            "name": "Decoder",
+            "status": "UPDATING",
+            "status_trigger": trigger,
+            "message": message,
+            "deployment_config": {"name": "Decoder"},
+            "target_num_replicas": wanted,
+            "required_resources": {},
+            "replicas": replicas,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (details("CONFIG_UPDATE_COMPLETED", 1, "RUNNING"), StageState(1, 1)),
+        (details("CONFIG_UPDATE_STARTED", 1, "STARTING"), StageState(0, 1, StageTrouble.STARTING)),
+        (details("AUTOSCALING", 2, "RUNNING", "STARTING"), StageState(1, 2, StageTrouble.STARTING)),
+        (details("AUTOSCALING", 1, "RUNNING", "RUNNING", "STOPPING"), StageState(2, 2)),
+        (details("CONFIG_UPDATE_STARTED", 1), StageState(0, 1, StageTrouble.STARTING)),
+        (details("CONFIG_UPDATE_STARTED", 0), StageState(0, 0, StageTrouble.STARTING)),
+        (details("REPLICA_STARTUP_FAILED", 1, "STARTING"), StageState(0, 1, StageTrouble.FAILS_TO_START)),
+        (details("HEALTH_CHECK_FAILED", 2, "RUNNING", "STARTING"), StageState(1, 2, StageTrouble.UNHEALTHY)),
+        (
+            details(
+                "CONFIG_UPDATE_STARTED", 1, "STARTING", message="1 replicas have taken more than 30s to be scheduled."
+            ),
+            StageState(0, 1, StageTrouble.NO_ROOM),
+        ),
+    ],
+)
+def test_what_serve_says_of_a_stage(told: DeploymentDetails, expected: StageState) -> None:
+    assert stage_state(told) == expected

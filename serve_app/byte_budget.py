@@ -1,0 +1,93 @@
+"""How many bytes of recordings one ingress process holds at once, uploaded or fetched, in however many requests."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+from deployments.errors import Overloaded
+
+_RETRY_AFTER_S = 5.0
+
+
+class ByteBudget:
+    """Shared by the requests of a process, in one event loop."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held_bytes = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """By all requests together."""
+        return self._held_bytes
+
+    @contextlib.contextmanager
+    def open_account(self) -> Iterator[None]:
+        """What this task, and those that it starts, receive from now on is held until the context ends."""
+        account = _Account(self)
+        # It is not reset: a streamed answer ends in another context than it began in. A closed account counts nothing.
+        _account.set(account)
+        try:
+            yield
+        finally:
+            account.close()
+
+    def _take(self, size_bytes: int) -> None:
+        if self._held_bytes + size_bytes > self._max_bytes:
+            raise Overloaded("The service is at capacity", _RETRY_AFTER_S)
+        self._held_bytes += size_bytes
+
+    def _give_back(self, size_bytes: int) -> None:
+        self._held_bytes -= size_bytes
+
+
+class _Account:
+    """One request's bytes: ``_taken`` of the budget, of which ``_received`` have come."""
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self._taken_bytes = 0
+        self._received_bytes = 0
+        self._is_open = True
+
+    def expect(self, size_bytes: int) -> None:
+        self._take_up_to(self._received_bytes + size_bytes)
+
+    def receive(self, size_bytes: int) -> None:
+        self._take_up_to(self._received_bytes + size_bytes)
+        self._received_bytes += size_bytes
+
+    def close(self) -> None:
+        self._budget._give_back(self._taken_bytes)
+        self._taken_bytes = 0
+        self._is_open = False
+
+    def _take_up_to(self, size_bytes: int) -> None:
+        if self._is_open and size_bytes > self._taken_bytes:
+            self._budget._take(size_bytes - self._taken_bytes)
+            self._taken_bytes = size_bytes
+
+
+_account: ContextVar[_Account | None] = ContextVar("byte_account", default=None)
+
+
+def expect_bytes(declared: int) -> None:
+    """So many are on their way, by their own account; they are held for from now on. Nothing outside of requests.
+
+    Raises:
+        Overloaded: there is no room for them; nothing was read yet.
+    """
+    if (account := _account.get()) is not None:
+        account.expect(declared)
+
+
+def receive_bytes(received: int) -> None:
+    """So many came; what was not declared is held for from now on. Nothing outside of requests.
+
+    Raises:
+        Overloaded: there is no room for them.
+    """
+    if (account := _account.get()) is not None:
+        account.receive(received)
