@@ -70,12 +70,12 @@ class Load:
 
     async def _files(self, apis: Iterator[str], stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            await self._patiently(next(apis), None)
+            await self.send(next(apis))
             await asyncio.sleep(self.pause_s)
 
     async def _jobs(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            answer = await self._patiently("/v1/listen", self.hook_url)
+            answer = await self.send("/v1/listen", self.hook_url)
             if answer is not None:
                 self.accepted.append(answer.json()["job_id"])
             await asyncio.sleep(2.0)
@@ -83,13 +83,13 @@ class Load:
     async def _sessions(self, delay_s: float, stopping: asyncio.Event) -> None:
         await asyncio.sleep(delay_s)
         while not stopping.is_set():
-            attempt = await self._session()
+            attempt = await self.talk()
             self.attempts.append(attempt)
             if attempt.ending is not Ending.ANSWERED:
                 await asyncio.sleep(1.0)
 
-    async def _patiently(self, api: str, hook_url: str | None) -> httpx.Response | None:
-        """One request, again where the service says so, as a client that honours Retry-After."""
+    async def send(self, api: str, hook_url: str | None = None) -> httpx.Response | None:
+        """One request (a job, with a hook), again where the service says so: the client honours Retry-After."""
         give_up_s = time.monotonic() + _PATIENCE_S
         while True:
             answer, attempt = await self._request(api, hook_url)
@@ -131,7 +131,8 @@ class Load:
         data = {"diarize": "true"} if hook_url is None else {"callback_url": hook_url}
         return {"files": {"audio": wav}, "data": data}
 
-    async def _session(self) -> Attempt:
+    async def talk(self) -> Attempt:
+        """One live session, at the pace of speech."""
         begun_s = time.monotonic()
         socket_url = f"{self.url.replace('http', 'ws', 1)}{PATH}?{httpx.QueryParams(LiveRequest().query())}"
         try:
