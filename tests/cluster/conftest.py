@@ -13,14 +13,19 @@ import pytest
 
 from serve_app.launcher import launched
 from serve_app.serve_config import load_config
+from tests.cluster import rower
 from tests.cluster.service import MAX_UPLOAD_BYTES, RunningService
 from tests.cluster.stand_in import StandIn, running_stand_in
+from tests.fakes.chat_server import ChatServer, running_chat_server
 from tests.fakes.s3_server import S3_ENVIRONMENT, running_s3_server
 from tests.fakes.web import Web, running_web
 
 CONFIG = Path(__file__).parents[2] / "configs" / "embedded.yaml"
 # Processes tell their numbers every ten seconds by default; test_metrics.py waits for several reports.
 METRICS_ENVIRONMENT = {"RAY_metrics_report_interval_ms": "2000"}
+
+# Far more than the model needs that answers, and what a test waits for that has none.
+LLM_TIMEOUT_S = 10
 
 
 def free_port() -> int:
@@ -44,19 +49,28 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture(scope="session")
+def language_model() -> Iterator[ChatServer]:
+    with running_chat_server(rower.reply) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def stand_in(service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     with running_stand_in(service, tmp_path_factory.mktemp("standin")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def service(s3_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+def service(
+    s3_url: str, language_model: ChatServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
     os.environ.update(METRICS_ENVIRONMENT)
     config = load_config(CONFIG, port=free_port())
     # The graph is the shipped one but for a limit that a test can reach, servers on this machine that it may fetch
-    # from, and a database of its own.
+    # from, a language model for those who give a context, and a database of its own.
     config.applications[0].args |= {
         "limits": {"max_bytes": MAX_UPLOAD_BYTES},
+        "refinement": {"llm": {"endpoint_url": language_model.url, "model": "rower", "timeout_s": LLM_TIMEOUT_S}},
         "sources": {"allowed_networks": ["127.0.0.0/8"], "s3": {"endpoint_url": s3_url}},
         "storage": {"folder": str(tmp_path_factory.mktemp("storage"))},
     }
