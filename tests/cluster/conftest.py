@@ -18,6 +18,7 @@ from tests.cluster.service import MAX_UPLOAD_BYTES, RunningService
 from tests.cluster.stand_in import StandIn, running_stand_in
 from tests.fakes.chat_server import ChatServer, running_chat_server
 from tests.fakes.s3_server import S3_ENVIRONMENT, running_s3_server
+from tests.fakes.trace_collector import TraceCollector, running_trace_collector
 from tests.fakes.web import Web, running_web
 
 CONFIG = Path(__file__).parents[2] / "configs" / "embedded.yaml"
@@ -55,6 +56,12 @@ def language_model() -> Iterator[ChatServer]:
 
 
 @pytest.fixture(scope="session")
+def collector() -> Iterator[TraceCollector]:
+    with running_trace_collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def stand_in(service: RunningService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     with running_stand_in(service, tmp_path_factory.mktemp("standin")) as running:
         yield running
@@ -62,9 +69,10 @@ def stand_in(service: RunningService, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def service(
-    s3_url: str, language_model: ChatServer, tmp_path_factory: pytest.TempPathFactory
+    s3_url: str, collector: TraceCollector, language_model: ChatServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
     os.environ.update(METRICS_ENVIRONMENT)
+    os.environ.update(collector.environment)
     config = load_config(CONFIG, port=free_port())
     # The graph is the shipped one but for a limit that a test can reach, servers on this machine that it may fetch
     # from, a language model for those who give a context, and a database of its own.
@@ -80,6 +88,9 @@ def service(
         return False
 
     with launched(config, report=lambda _: None, wait=wait, after_ray_init=lambda: None):
+        # Ray's processes have it, and this one makes spans for other tests.
+        for name in collector.environment:
+            del os.environ[name]
         url = f"http://127.0.0.1:{config.http_options.port}"
         with httpx.Client(base_url=url, timeout=120) as client:
             yield RunningService(url, client)
