@@ -25,7 +25,8 @@ from deployments.contracts import (
     TimeSpan,
     Word,
 )
-from deployments.recognition.batcher import Batcher, BatchLimits
+from deployments.recognition.batcher import Batcher
+from deployments.recognition.batches import BatchLimits
 from serve_app.access.limiter import Limiter, LimiterConfig
 from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.ingress import Ingress

@@ -16,7 +16,7 @@ from deployments.diarization.engines import load_diarization_engine
 from deployments.language_id.engines import SINGLE_LANGUAGE, load_language_engine
 from deployments.language_id.identifier import Identifier
 from deployments.language_id.smoothing import SmoothingSettings
-from deployments.recognition.batcher import BatchLimits
+from deployments.recognition.batches import BatchLimits
 from deployments.recognition.engine import SpeechWindow
 from deployments.recognition.engines import MOONSHINE_ONNX, load_recognition_engine
 from deployments.stopping import never

@@ -13,7 +13,7 @@ from deployments.decode.limits import DecodeLimits
 from deployments.diarization.deployment import Diarizer, DiarizerConfig
 from deployments.language_id.deployment import LanguageIdentifier, LanguageIdentifierConfig
 from deployments.language_id.smoothing import SmoothingSettings
-from deployments.recognition.batcher import BatchLimits
+from deployments.recognition.batches import BatchLimits
 from deployments.recognition.deployment import Recognizer, RecognizerConfig
 from deployments.recognition.windows import WindowSettings
 from deployments.refinement.deployment import Refiner, RefinerConfig

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, Status, StatusCode
 
-from deployments.recognition.batcher import BatchObserver, BatchReport
+from deployments.recognition.batches import BatchObserver, BatchReport
 from deployments.tracing import TRACER
 
 

@@ -21,7 +21,8 @@ from deployments.contracts import (
 )
 from deployments.processors import usable_processors
 from deployments.recognition.batch_spans import BatchSpans
-from deployments.recognition.batcher import Batcher, BatcherLoad, BatchLimits, Priority
+from deployments.recognition.batcher import Batcher
+from deployments.recognition.batches import BatcherLoad, BatchLimits, Priority
 from deployments.recognition.engine import Hypothesis, RecognitionCapabilities, SpeechWindow
 from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
 from deployments.recognition.signals import BatchSignals

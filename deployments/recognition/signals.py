@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deployments.memory_shortages import SHORTAGES
-from deployments.recognition.batcher import BatchReport, Priority
+from deployments.recognition.batches import BatchReport, Priority
 from deployments.signal_table import (
     BATCH_FAILURES,
     BATCH_ITEMS,

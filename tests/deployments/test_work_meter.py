@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from deployments.offload import EngineThreads
-from deployments.recognition.batcher import Batcher, BatchLimits, Priority
+from deployments.recognition.batcher import Batcher
+from deployments.recognition.batches import BatchLimits, Priority
 from deployments.work_meter import BusyTime, WorkMeter
 from tests.fakes.clock import FakeClock
 

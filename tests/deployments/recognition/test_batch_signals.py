@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from deployments.recognition.batcher import Batcher, BatchLimits, Priority
+from deployments.recognition.batcher import Batcher
+from deployments.recognition.batches import BatchLimits, Priority
 from deployments.recognition.signals import BatchSignals
 from deployments.signal_table import (
     BATCH_FAILURES,

@@ -10,7 +10,8 @@ from opentelemetry.trace import StatusCode
 
 from deployments.contracts import TraceContext
 from deployments.recognition.batch_spans import BatchSpans
-from deployments.recognition.batcher import Batcher, BatchLimits
+from deployments.recognition.batcher import Batcher
+from deployments.recognition.batches import BatchLimits
 from deployments.recognition.signals import BatchSignals
 from deployments.signals import SILENT
 from deployments.tracing import begun_span

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.errors import DeadlineExceeded, Overloaded
-from deployments.recognition.batcher import Batcher, BatchLimits, Priority
+from deployments.recognition.batcher import Batcher
+from deployments.recognition.batches import BatchLimits, Priority
 from tests.fakes.virtual_time import run_virtually
 
 pytestmark = pytest.mark.unit

@@ -11,7 +11,8 @@ from ray.serve._private.common import DeploymentID, ReplicaID, TimeStampedValue
 from ray.serve.autoscaling_policy import _apply_autoscaling_config
 from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
 
-from deployments.recognition.batcher import Batcher, BatchLimits
+from deployments.recognition.batcher import Batcher
+from deployments.recognition.batches import BatchLimits
 from deployments.work_meter import WorkMeter
 from serve_app.autoscaling.policies import Batches, Connections, Cpu, Queue, StagePolicy
 from serve_app.autoscaling.readings import Readings

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, VocabularyTerm
-from deployments.recognition.batcher import BatchLimits
+from deployments.recognition.batches import BatchLimits
 from deployments.recognition.deployment import Recognizer, RecognizerConfig
 from deployments.recognition.engines import RecognitionEngineOptions
 from deployments.recognition.windows import WindowSettings

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.recognition.batcher import Batcher, BatchLimits
+from deployments.recognition.batcher import Batcher
+from deployments.recognition.batches import BatchLimits
 from serve_app.planning.stations import FairQueue
 
 pytestmark = pytest.mark.unit
