@@ -23,7 +23,6 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the mount itself, no file in it
 # temp dir; Linux takes 107 in all.
 _MAX_TEMP_DIR_CHARS = 107 - 70
 _EXIT_TIMEOUT_S = 5.0
-_ADDRESS = "127.0.0.1"
 
 
 def object_store_bytes(total_memory_bytes: int, shared_memory_free_bytes: int | None) -> int:
@@ -75,8 +74,6 @@ def local_ray(*, verbose: bool) -> Iterator[Callable[[], bool]]:
             log_to_driver=verbose,
             logging_level=logging.INFO if verbose else logging.ERROR,
             _temp_dir=str(temp_dir),
-            # Everything listens there, the metrics too; without it, on all addresses of the machine.
-            _node_ip_address=_ADDRESS,
         )
         yield functools.partial(_all_run, _essential_processes())
     finally:
