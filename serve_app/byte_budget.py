@@ -19,6 +19,11 @@ class ByteBudget:
         self._held_bytes = 0
 
     @property
+    def max_bytes(self) -> int:
+        """All that there is room for."""
+        return self._max_bytes
+
+    @property
     def held_bytes(self) -> int:
         """By all requests together."""
         return self._held_bytes

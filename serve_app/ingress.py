@@ -76,11 +76,13 @@ class Ingress:
         return make_app(self._services, self._resources)
 
     def record_autoscaling_stats(self) -> dict[str, float]:
-        """What scaling goes by: places that are taken, of how many."""
-        requests, sockets = self._services.admission, self._services.sockets
+        """What scaling goes by: places and bytes that are taken, of how many."""
+        requests, sockets, held = self._services.admission, self._services.sockets, self._services.upload_bytes
         return {
             "requests": requests.taken,
             "max_requests": requests.places,
             "sessions": sockets.taken,
             "max_sessions": sockets.places,
+            "bytes": held.held_bytes,
+            "max_bytes": held.max_bytes,
         }

@@ -53,7 +53,7 @@ class _Thresholds(Scaling):
 
 
 class ConnectionScaling(_Thresholds):
-    """For what holds connections: requests and live sessions, each against as many as one replica takes."""
+    """For what holds connections: requests, live sessions and bytes, each against as many as one replica takes."""
 
     full: float = Field(
         0.6, gt=0, le=1, description="Sessions stay where they are, and new ones come while another replica starts."
@@ -63,8 +63,7 @@ class ConnectionScaling(_Thresholds):
     def band(self, readings: Readings) -> Band:
         """See Scaling."""
         taken = max(
-            _share(readings.level("requests"), readings.each("max_requests")),
-            _share(readings.level("sessions"), readings.each("max_sessions")),
+            _share(readings.level(kind), readings.each(f"max_{kind}")) for kind in ("requests", "sessions", "bytes")
         )
         return _band([taken / self.full], taken / self.spare)
 

@@ -63,12 +63,13 @@ def test_a_ratio_is_that_of_late_or_else_of_ever() -> None:
     assert told({"worked_s": (0, 5), "done": 0}).ratio("worked_s", "done") is None
 
 
-def test_connections_count_against_what_a_replica_takes_requests_and_sessions_each() -> None:
+def test_connections_count_against_what_a_replica_takes_requests_sessions_and_bytes_each() -> None:
     scaling = ConnectionScaling(full=0.6, spare=0.4)
-    replica = {"requests": 6, "max_requests": 12, "sessions": 10, "max_sessions": 100}
+    replica = {"requests": 6, "max_requests": 12, "sessions": 10, "max_sessions": 100, "bytes": 1, "max_bytes": 1000}
     assert scaling.band(told(replica, replica)) == Band(2, 3)
     assert scaling.band(told(replica | {"sessions": 90}, replica)) == Band(2, 3)
     assert scaling.band(told(replica | {"sessions": 100}, replica | {"sessions": 90})) == Band(4, 5)
+    assert scaling.band(told(replica | {"bytes": 900}, replica | {"bytes": 900})).fewest == 3
     assert scaling.band(told(replica | {"requests": 0, "sessions": 0})) == Band(1, 1)
 
 
