@@ -17,12 +17,12 @@ def repeated_from(words: Sequence[str]) -> int | None:
     row. The index is that of the first repetition: words[:index] hold what was said once.
     """
     folded = [word.strip(".,!?;:").casefold() for word in words]
-    for start in range(len(folded)):
+    for start, word in enumerate(folded):
         for period in range(1, min(_LONGEST_PERIOD_WORDS, (len(folded) - start) // 2) + 1):
             allowed = _MOST_REPEATS_OF_ONE if period == 1 else _MOST_REPEATS_OF_MANY
             end = start + period * (allowed + 1)
-            if end > len(folded):
+            if end > len(folded) or folded[start + period] != word:
                 continue
-            if all(folded[at] == folded[at - period] for at in range(start + period, end)):
+            if folded[start + period : end] == folded[start : end - period]:
                 return start + period
     return None

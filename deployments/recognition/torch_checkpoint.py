@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from deployments.contracts import SAMPLE_RATE_HZ
 from deployments.errors import EngineUnavailable
+from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.spelling import WORD_START
 from deployments.torch_runtime import Placement
+
+Transcribe = Callable[[Sequence[SpeechWindow]], list[Hypothesis]]
 
 _BYTE_PIECES = {f"<0x{byte:02X}>": bytes([byte]) for byte in range(256)}
 
@@ -70,6 +76,13 @@ def compile_layers(layers: Iterable[Any]) -> None:
     """
     for layer in layers:
         layer.compile(dynamic=True)
+
+
+def warm_up(transcribe: Transcribe, language: str) -> None:
+    """Make torch.compile build its kernels: one window is a case of its own, two lengths are any number of them."""
+    first, second = (SpeechWindow(np.zeros(seconds * SAMPLE_RATE_HZ, np.float32), language) for seconds in (1, 2))
+    transcribe([first])
+    transcribe([first, second])
 
 
 def spelled_pieces(tokenizer: Any, tokens: int) -> tuple[bytes, ...]:

@@ -13,8 +13,8 @@ from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.frame_synchronous.capabilities import parakeet_capabilities, waveform_ctc_capabilities
 from deployments.recognition.frame_synchronous.features import features_of
 from deployments.recognition.frame_synchronous.frame_words import FrameVocabulary, collapse, hypothesis_of
-from deployments.recognition.frame_synchronous.grouping import transcribe_in_groups, warm_up
-from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, spelled_pieces
+from deployments.recognition.frame_synchronous.grouping import transcribe_in_groups
+from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, warm_up
 from deployments.torch_runtime import TorchSettings, placement_of
 
 _CLASSES = {
@@ -55,12 +55,7 @@ class CtcEngine:
         checkpoint = load_checkpoint(folder, _CLASSES, placement)
         self._model = checkpoint.model
         self._features = features_of(checkpoint, placement)
-        config = checkpoint.model.config
-        self._vocabulary = FrameVocabulary(
-            pieces=spelled_pieces(checkpoint.tokenizer, config.vocab_size),
-            blank=config.pad_token_id,
-            frame_s=self._features.frame_s,
-        )
+        self._vocabulary = FrameVocabulary.of(checkpoint, self._model.config.pad_token_id, self._features.frame_s)
         is_parakeet = checkpoint.model_type.startswith("parakeet")
         self.capabilities = (parakeet_capabilities if is_parakeet else waveform_ctc_capabilities)(settings.languages)
         if settings.torch.compile:

@@ -18,6 +18,7 @@ from deployments.torch_runtime import Placement
 _SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 10
 _MEL_FLOOR = 2.0**-24
 _DEVIATION_FLOOR = 1e-5
+_VARIANCE_FLOOR = 1e-7
 
 # Where a mask makes padding exact: logits of the valid frames differ by less than 1e-5 from those of a window alone.
 _EXACT_WITH_MASK = frozenset({"wav2vec2", "hubert", "wavlm"})
@@ -103,7 +104,8 @@ class WaveformFeatures:
     """
 
     def __init__(self, checkpoint: Checkpoint, placement: Placement) -> None:
-        self._extractor, self._model, self._placement = checkpoint.feature_extractor, checkpoint.model, placement
+        self._normalise: bool = checkpoint.feature_extractor.do_normalize
+        self._model, self._placement = checkpoint.model, placement
         config = checkpoint.model.config
         self._exact_with_mask = checkpoint.model_type in _EXACT_WITH_MASK and config.feat_extract_norm == "layer"
         self.frame_s = config.inputs_to_logits_ratio / SAMPLE_RATE_HZ
@@ -119,16 +121,14 @@ class WaveformFeatures:
 
     def batch(self, windows: Sequence[Samples]) -> PaddedBatch:
         """input_values [B, samples], and attention_mask [B, samples] where the model was trained with one."""
-        samples, lengths = _padded([self._normalised(window) for window in windows], self._placement)
+        samples, lengths = _padded(windows, self._placement)
+        inside = torch.arange(samples.shape[1], device=samples.device) < lengths[:, None]
+        if self._normalise:
+            samples = _normalised_samples(samples, inside)
         inputs = {"input_values": samples.to(self._placement.dtype)}
         if self._exact_with_mask:
-            inputs["attention_mask"] = torch.arange(samples.shape[1], device=samples.device) < lengths[:, None]
+            inputs["attention_mask"] = inside
         return PaddedBatch(inputs, self._model._get_feat_extract_output_lengths(lengths))
-
-    def _normalised(self, window: Samples) -> Samples:
-        features = self._extractor(_long_enough(window), sampling_rate=SAMPLE_RATE_HZ, return_tensors="np")
-        normalised: Samples = features["input_values"][0]
-        return normalised
 
 
 def features_of(checkpoint: Checkpoint, placement: Placement) -> Features:
@@ -136,6 +136,13 @@ def features_of(checkpoint: Checkpoint, placement: Placement) -> Features:
     if checkpoint.model_type.startswith("parakeet"):
         return ParakeetFeatures(checkpoint, placement)
     return WaveformFeatures(checkpoint, placement)
+
+
+def _normalised_samples(samples: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """Mean 0 and variance 1 over the inside of each row, as Wav2Vec2FeatureExtractor does on the host."""
+    count = inside.sum(1, keepdim=True)
+    centred = (samples - samples.sum(1, keepdim=True) / count) * inside
+    return centred * (centred.square().sum(1, keepdim=True) / count + _VARIANCE_FLOOR).rsqrt()
 
 
 def _padded(windows: Sequence[Samples], placement: Placement) -> tuple[torch.Tensor, torch.Tensor]:

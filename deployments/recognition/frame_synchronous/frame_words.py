@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from deployments.contracts import Word
 from deployments.recognition.engine import Hypothesis
-from deployments.recognition.spelling import WORD_START, TokenizedWord, spell_words
+from deployments.recognition.spelling import WORD_START, geometric_mean, spell_words
+from deployments.recognition.torch_checkpoint import Checkpoint, spelled_pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,15 @@ class FrameVocabulary:
     blank: int
     frame_s: float
 
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, blank: int, frame_s: float) -> FrameVocabulary:
+        """A checkpoint's.
+
+        Raises:
+            EngineUnavailable: nothing in it says where words begin.
+        """
+        return cls(spelled_pieces(checkpoint.tokenizer, checkpoint.model.config.vocab_size), blank, frame_s)
+
 
 def collapse(labels: npt.NDArray[np.int64], log_probabilities: npt.NDArray[np.float32], blank: int) -> list[FrameToken]:
     """Greedy CTC search (Graves et al. 2006): runs of a label are one token, blanks are none.
@@ -54,9 +64,11 @@ def collapse(labels: npt.NDArray[np.int64], log_probabilities: npt.NDArray[np.fl
     ends = np.append(starts[1:], len(labels))
     surest = np.maximum.reduceat(log_probabilities, starts)
     return [
-        FrameToken(int(labels[start]), int(start), int(end), float(log_probability))
-        for start, end, log_probability in zip(starts, ends, surest, strict=True)
-        if labels[start] != blank
+        FrameToken(label, start, end, log_probability)
+        for label, start, end, log_probability in zip(
+            labels[starts].tolist(), starts.tolist(), ends.tolist(), surest.tolist(), strict=True
+        )
+        if label != blank
     ]
 
 
@@ -72,30 +84,34 @@ def hypothesis_of(
         blank_log_probability: how sure the model was of nothing, the answer's probability where there is no token.
     """
     pieces = [vocabulary.pieces[token.token] for token in tokens]
-    words = [
-        _timed(word, tokens[word.first_token : word.end_token], pieces[word.first_token : word.end_token], vocabulary)
-        for word in spell_words(pieces)
+    words = spell_words(pieces)
+    heard = [
+        _heard(tokens[word.first_token : word.end_token], pieces[word.first_token : word.end_token]) for word in words
     ]
+    starts = [of_word[0].first_frame for of_word in heard]
     # A token that lasts no frame is counted as one, and so may reach into the next word.
-    ends_s = [min(word.end_s, after.start_s) for word, after in pairwise(words)] + [word.end_s for word in words[-1:]]
+    ends = [min(of_word[-1].end_frame, start) for of_word, start in zip(heard, starts[1:], strict=False)]
+    ends += [of_word[-1].end_frame for of_word in heard[-1:]]
     within = tuple(
-        replace(word, start_s=min(word.start_s, duration_s), end_s=min(end_s, duration_s))
-        for word, end_s in zip(words, ends_s, strict=True)
+        Word(
+            word.text,
+            min(start * vocabulary.frame_s, duration_s),
+            min(end * vocabulary.frame_s, duration_s),
+            geometric_mean([token.log_probability for token in of_word]),
+        )
+        for word, start, end, of_word in zip(words, starts, ends, heard, strict=True)
     )
-    mean = float(np.mean([token.log_probability for token in tokens])) if tokens else blank_log_probability
+    mean = sum(token.log_probability for token in tokens) / len(tokens) if tokens else blank_log_probability
     return Hypothesis(within, mean)
 
 
-def _timed(
-    word: TokenizedWord, tokens: Sequence[FrameToken], pieces: Sequence[bytes], vocabulary: FrameVocabulary
-) -> Word:
+def _heard(tokens: Sequence[FrameToken], pieces: Sequence[bytes]) -> Sequence[FrameToken]:
     # The space before a word is not heard, and neither is the mark after it: NeMo, too, gives punctuation no time.
-    heard = [token for token, piece in zip(tokens, pieces, strict=True) if not _is_silent(piece)] or list(tokens)
-    confidence = float(np.exp(np.mean([token.log_probability for token in heard])))
-    start_s, end_s = heard[0].first_frame * vocabulary.frame_s, heard[-1].end_frame * vocabulary.frame_s
-    return Word(word.text, start_s, end_s, min(1.0, confidence))
+    return [token for token, piece in zip(tokens, pieces, strict=True) if not _is_silent(piece)] or tokens
 
 
+# Vocabularies are small; to ask for the category of each character of a batch took most of the host's time.
+@lru_cache(maxsize=2**16)
 def _is_silent(piece: bytes) -> bool:
     text = piece.replace(WORD_START, b"").decode(errors="replace")
     return all(unicodedata.category(character).startswith("P") for character in text)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from deployments.contracts import SAMPLE_RATE_HZ
 from deployments.recognition.engine import Hypothesis, SpeechWindow
+from deployments.recognition.torch_checkpoint import Transcribe
 from deployments.torch_runtime import halving
-
-Transcribe = Callable[[Sequence[SpeechWindow]], list[Hypothesis]]
 
 
 def transcribe_in_groups(
@@ -21,10 +17,3 @@ def transcribe_in_groups(
     for group in groups([len(window.samples) for window in windows]) if windows else ():
         hypotheses.update(zip(group, halving(run, [windows[index] for index in group]), strict=True))
     return [hypotheses[index] for index in range(len(windows))]
-
-
-def warm_up(transcribe: Transcribe, language: str) -> None:
-    """Make torch.compile build its kernels: one window is a case of its own, two lengths are any number of them."""
-    first, second = (SpeechWindow(np.zeros(seconds * SAMPLE_RATE_HZ, np.float32), language) for seconds in (1, 2))
-    transcribe([first])
-    transcribe([first, second])

@@ -12,9 +12,9 @@ from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.frame_synchronous.capabilities import PARAKEET_TDT_V3_LANGUAGES, parakeet_capabilities
 from deployments.recognition.frame_synchronous.features import ParakeetFeatures
 from deployments.recognition.frame_synchronous.frame_words import FrameVocabulary, hypothesis_of
-from deployments.recognition.frame_synchronous.grouping import transcribe_in_groups, warm_up
+from deployments.recognition.frame_synchronous.grouping import transcribe_in_groups
 from deployments.recognition.frame_synchronous.transducer_search import greedy_search
-from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, spelled_pieces
+from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, warm_up
 from deployments.torch_runtime import TorchSettings, placement_of
 
 _CLASSES = {"parakeet_tdt": "ParakeetForTDT", "parakeet_rnnt": "ParakeetForRNNT"}
@@ -48,12 +48,7 @@ class TransducerEngine:
         checkpoint = load_checkpoint(folder, _CLASSES, placement)
         self._model = checkpoint.model
         self._features = ParakeetFeatures(checkpoint, placement)
-        config = checkpoint.model.config
-        self._vocabulary = FrameVocabulary(
-            pieces=spelled_pieces(checkpoint.tokenizer, config.vocab_size),
-            blank=config.blank_token_id,
-            frame_s=self._features.frame_s,
-        )
+        self._vocabulary = FrameVocabulary.of(checkpoint, self._model.config.blank_token_id, self._features.frame_s)
         self.capabilities = parakeet_capabilities(settings.languages)
         if settings.torch.compile:
             compile_layers(self._model.encoder.layers)

@@ -40,8 +40,8 @@ def greedy_search(
         frames: how many of the T belong to each window, [B].
         steps_between_looks: at windows that may be over; None: what is best for the device.
     """
-    config, is_cpu = model.config, encoded.device.type == "cpu"
-    steps_between_looks = steps_between_looks or (1 if is_cpu else _STEPS_BETWEEN_LOOKS_ON_GPU)
+    config = model.config
+    steps_between_looks = steps_between_looks or (1 if encoded.device.type == "cpu" else _STEPS_BETWEEN_LOOKS_ON_GPU)
     left = torch.arange(len(encoded), device=encoded.device)
     at, said, ends = torch.zeros_like(left), torch.zeros_like(left), frames
     blank: int = config.blank_token_id
@@ -74,7 +74,8 @@ def greedy_search(
         steps.append(torch.stack([left, token, at, ahead]))
         log_probabilities.append(best.values)
         at = at + ahead
-        if not is_cpu or not bool(is_blank.all()):
+        # Where asking costs nothing, the network does not run for nothing.
+        if steps_between_looks > 1 or not bool(is_blank.all()):
             prediction.read(token, is_blank)
     if not steps:
         return [Transduced((), 0.0)] * len(encoded)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.ndimage import median_filter
 
 from deployments.contracts import SAMPLE_RATE_HZ, Word
-from deployments.recognition.spelling import TokenizedWord
+from deployments.recognition.spelling import TokenizedWord, word_confidences
 
 Array = npt.NDArray[np.float32]
 
@@ -86,12 +86,8 @@ def timed_words(
         starts: first frame of each token. The last one is the end token's, which takes the silence after the last word.
         duration_s: of the window.
     """
-    starts_s = np.minimum(starts * FRAME_S, duration_s)
-    timed = []
-    for word in words:
-        mean = float(np.mean(log_probabilities[word.first_token : word.end_token]))
-        end_row = min(word.end_token, len(starts_s) - 1)
-        start_s = float(starts_s[word.first_token])
-        end_s = max(float(starts_s[end_row]), start_s)
-        timed.append(Word(word.text, start_s, end_s, confidence=min(1.0, float(np.exp(mean)))))
-    return tuple(timed)
+    starts_s: list[float] = np.minimum(starts * FRAME_S, duration_s).tolist()
+    return tuple(
+        Word(word.text, starts_s[word.first_token], starts_s[min(word.end_token, len(starts_s) - 1)], confidence)
+        for word, confidence in zip(words, word_confidences(words, log_probabilities), strict=True)
+    )

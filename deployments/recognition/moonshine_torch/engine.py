@@ -12,7 +12,6 @@ import numpy.typing as npt
 import torch
 from transformers import NoRepeatNGramLogitsProcessor
 
-from deployments.contracts import SAMPLE_RATE_HZ
 from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.moonshine.alignment import timed_words
 from deployments.recognition.moonshine.rules import (
@@ -29,7 +28,7 @@ from deployments.recognition.moonshine_torch.decoder import AudioMemory, Head, T
 from deployments.recognition.moonshine_torch.encoder import encode
 from deployments.recognition.padding import padded
 from deployments.recognition.spelling import spell_words
-from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, spelled_pieces
+from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, spelled_pieces, warm_up
 from deployments.recognition.written_rows import WrittenRows, WrittenText
 from deployments.torch_runtime import TorchSettings, halving, placement_of
 
@@ -72,7 +71,7 @@ class MoonshineTorchEngine:
         self.capabilities = moonshine_torch_capabilities(settings.languages)
         if settings.torch.compile:
             compile_layers(self._encoder.layers)
-            self._warm_up()
+            warm_up(self.transcribe, settings.languages[0])
 
     def transcribe(self, windows: Sequence[SpeechWindow]) -> list[Hypothesis]:
         """Transcribe windows as one batch; each up to longest_window_s, and as if it were alone."""
@@ -130,15 +129,6 @@ class MoonshineTorchEngine:
         words = spell_words([self._pieces[token] for token in row.tokens])
         timed = timed_words(words, row.log_probabilities, starts, window.duration_s)
         return Hypothesis(timed, float(np.mean(row.log_probabilities)))
-
-    def _warm_up(self) -> None:
-        """One window is a case of its own for torch.compile; two lengths are any number of them."""
-        first, second = (
-            SpeechWindow(np.zeros(seconds * SAMPLE_RATE_HZ, np.float32), self._settings.languages[0])
-            for seconds in (1, 2)
-        )
-        self.transcribe([first])
-        self.transcribe([first, second])
 
 
 def _alignment_heads(generation: Any, config: Any) -> list[Head]:

@@ -135,7 +135,8 @@ class WhisperEngine:
         decoded, words = attempt.decoded, attempt.words
         if attempt.verdict is Verdict.SILENCE:
             words = []
-        kept = loop_start([word.text for word in words], self._settings.guards)
+        texts = [word.text for word in words]
+        kept = loop_start(texts, self._settings.guards) if attempt.verdict is Verdict.LOOP else None
         timed = timed_words(
             words, decoded.log_probabilities, starts_s, window.duration_s, are_aligned=self._settings.word_times
         )

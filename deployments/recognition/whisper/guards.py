@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from deployments.recognition.degenerate import repeated_from
+from deployments.recognition.spelling import TokenizedWord
 from deployments.recognition.whisper.search import Decoded
 from deployments.recognition.whisper.settings import GuardSettings
-from deployments.recognition.whisper.tokenizer import TokenizedWord
 
 
 class Verdict(IntEnum):

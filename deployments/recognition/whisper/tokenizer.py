@@ -6,13 +6,14 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from transformers import WhisperTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from deployments.errors import EngineUnavailable, UnsupportedParameter
+from deployments.recognition.spelling import TokenizedWord
 from deployments.recognition.whisper.capabilities import language_tokens
 from deployments.recognition.whisper.checkpoint import read_tokenizer
 
@@ -25,15 +26,6 @@ _UNSPACED = re.compile(
 # What the reference joins with the word after it, and with the one before.
 _OPENING = frozenset("\"'“¿([{-«「『（")
 _CLOSING = frozenset("\"'.。,，!！?？:：;；”»)]}、」』）。।…")
-
-
-@dataclass(frozen=True, slots=True)
-class TokenizedWord:
-    """A word and the tokens [first_token, end_token) that spell it."""
-
-    text: str
-    first_token: int
-    end_token: int
 
 
 class Tokenizer:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.contracts import Word
-from deployments.recognition.whisper.tokenizer import TokenizedWord
+from deployments.recognition.spelling import TokenizedWord, word_confidences
 
 # A word should not be longer than twice the median of the window's, nor that median count for more than 0.7 s: the rest
 # is a pause, which has no token of its own (the reference's values).
@@ -34,11 +34,14 @@ def timed_words(
         duration_s: of the window.
         are_aligned: the starts were found in the audio, so that a long word is one with a pause.
     """
-    starts = np.minimum(starts_s, duration_s)
-    spans = [(float(starts[word.first_token]), float(starts[word.end_token])) for word in words]
+    starts = np.minimum(starts_s, duration_s).tolist()
+    spans = [(starts[word.first_token], starts[word.end_token]) for word in words]
+    confidences = word_confidences(words, log_probabilities)
     return tuple(
-        Word(word.text, start_s, end_s, _confidence(log_probabilities[word.first_token : word.end_token]))
-        for word, (start_s, end_s) in zip(words, _without_pauses(words, spans) if are_aligned else spans, strict=True)
+        Word(word.text, start_s, end_s, confidence)
+        for word, (start_s, end_s), confidence in zip(
+            words, _without_pauses(words, spans) if are_aligned else spans, confidences, strict=True
+        )
     )
 
 
@@ -50,10 +53,6 @@ def shared_starts(words: Sequence[TokenizedWord], tokens: int, duration_s: float
         starts[word.first_token : word.end_token] = letters[index] / letters[-1]
         starts[word.end_token :] = letters[index + 1] / letters[-1]
     return starts * duration_s
-
-
-def _confidence(log_probabilities: npt.NDArray[np.float32]) -> float:
-    return min(1.0, float(np.exp(np.mean(log_probabilities))))
 
 
 def _without_pauses(words: Sequence[TokenizedWord], spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

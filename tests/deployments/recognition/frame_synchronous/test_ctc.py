@@ -120,6 +120,17 @@ def test_parakeet_hears_a_window_as_if_it_were_alone(taught: dict[str, Path]) ->
     assert largest_difference(together, alone) < 1e-5
 
 
+def test_samples_are_normalised_as_by_transformers(taught: dict[str, Path]) -> None:
+    checkpoint = load_checkpoint(taught["wav2vec2"], {"wav2vec2": "Wav2Vec2ForCTC"}, placement_of(CPU))
+    samples = [3.0 * window.samples + 0.2 for window in noise_windows(LENGTHS_S[:4])]
+    ours = WaveformFeatures(checkpoint, placement_of(CPU)).batch(samples).inputs["input_values"]
+    assert checkpoint.feature_extractor.do_normalize
+    for row, window in zip(ours, samples, strict=True):
+        (theirs,) = checkpoint.feature_extractor(window, sampling_rate=SAMPLE_RATE_HZ)["input_values"]
+        torch.testing.assert_close(row[: len(window)], torch.from_numpy(theirs), atol=1e-4, rtol=1e-4)
+        assert not row[len(window) :].any()
+
+
 def test_mels_are_those_that_the_model_was_trained_on(taught: dict[str, Path]) -> None:
     checkpoint = load_checkpoint(taught["parakeet"], {"parakeet_ctc": "ParakeetForCTC"}, placement_of(CPU))
     samples = [window.samples for window in noise_windows(LENGTHS_S[:4])]

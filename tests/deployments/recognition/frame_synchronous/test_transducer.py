@@ -20,6 +20,7 @@ from deployments.recognition.frame_synchronous.transducer import TransducerEngin
 from deployments.recognition.frame_synchronous.transducer_search import Transduced, greedy_search  # noqa: E402
 from deployments.torch_runtime import Precision, TorchSettings  # noqa: E402
 from tests.fakes.frame_checkpoints import save_parakeet  # noqa: E402
+from tests.fakes.host_reads import HostReads  # noqa: E402
 from tests.fakes.little_memory import little_memory  # noqa: E402
 from tests.fakes.noise_windows import largest_difference, noise_windows, texts  # noqa: E402
 
@@ -84,6 +85,26 @@ def test_the_search_is_that_of_transformers_up_to_each_windows_end(folders: dict
         assert inside
         beyond += len(emitted) - len(inside)
     assert beyond > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_device_is_waited_for_every_eighth_step(folders: dict[str, Path], kind: str) -> None:
+    model = getattr(transformers, f"ParakeetFor{kind.upper()}").from_pretrained(folders[kind]).eval()
+    frames = torch.tensor([40, 3, 17, 0])
+    encoded = torch.randn(4, 40, model.config.decoder_hidden_size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        with HostReads() as reads:
+            found = greedy_search(model, encoded, frames, steps_between_looks=8)
+        with HostReads() as reads_each_step:
+            expected = greedy_search(model, encoded, frames, steps_between_looks=1)
+    # Beside the looks: what was said, how likely, and the frames.
+    assert reads.count <= reads_each_step.count / 8 + 2 + 3
+    assert sum(len(row.tokens) for row in expected) > 10
+    for row, other in zip(found, expected, strict=True):
+        assert [(token.token, token.first_frame) for token in row.tokens] == [
+            (token.token, token.first_frame) for token in other.tokens
+        ]
+        assert row.blank_log_probability == pytest.approx(other.blank_log_probability, abs=1e-5)
 
 
 def test_half_the_precision_hears_the_same(folders: dict[str, Path]) -> None:

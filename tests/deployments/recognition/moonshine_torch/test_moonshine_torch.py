@@ -14,13 +14,17 @@ transformers = pytest.importorskip("transformers")
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, TimeSpan  # noqa: E402
 from deployments.errors import EngineUnavailable  # noqa: E402
 from deployments.recognition.engine import Hypothesis, SpeechWindow  # noqa: E402
+from deployments.recognition.moonshine.alignment import token_starts  # noqa: E402
 from deployments.recognition.moonshine.engine import MoonshineEngine, MoonshineSettings  # noqa: E402
+from deployments.recognition.moonshine.rules import most_tokens  # noqa: E402
+from deployments.recognition.moonshine_torch.alignment import FrameFits  # noqa: E402
 from deployments.recognition.moonshine_torch.convert import convert  # noqa: E402
 from deployments.recognition.moonshine_torch.encoder import encode  # noqa: E402
 from deployments.recognition.moonshine_torch.engine import MoonshineTorchEngine, MoonshineTorchSettings  # noqa: E402
 from deployments.recognition.windows import WindowSettings, plan_windows  # noqa: E402
 from deployments.torch_runtime import Precision, TorchSettings  # noqa: E402
 from tests.fakes.frame_checkpoints import save_parakeet  # noqa: E402
+from tests.fakes.host_reads import HostReads  # noqa: E402
 from tests.fakes.little_memory import little_memory  # noqa: E402
 from tests.fakes.moonshine_checkpoint import save_moonshine  # noqa: E402
 from tests.fakes.noise_windows import largest_difference, noise_windows, texts  # noqa: E402
@@ -113,6 +117,34 @@ def test_random_weights_hear_a_window_as_if_it_were_alone(random_weights: Path) 
     assert texts(together) == texts(alone)
     assert any(texts(together))
     assert largest_difference(together, alone) < 1e-5
+
+
+def test_the_host_reads_no_more_for_more_windows(random_weights: Path) -> None:
+    moonshine = engine(random_weights)
+    windows = noise_windows((1.0,) * 6)
+    with HostReads() as reads:
+        hypotheses = moonshine.transcribe(windows)
+    assert not any(hypothesis.dropped_repeats for hypothesis in hypotheses)
+    # A look at each step of the longest text (a GPU: at each eighth), the tokens, their probabilities, their times; and
+    # transformers asks twice whether a mask hides anything.
+    assert 5 < reads.count <= most_tokens(windows[0].samples) + 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_words_are_timed_as_in_the_embedded_profile(seed: int) -> None:
+    """Texts of different lengths in windows of different lengths, one of them with more tokens than frames."""
+    random = np.random.default_rng(seed)
+    tokens, frames = [5, 1, 9, 3], [40, 7, 6, 23]
+    attention = random.dirichlet(np.full(max(frames), 0.1), (4, 3, max(tokens))).astype(np.float32)
+    inside = torch.arange(max(frames)) < torch.tensor(frames)[:, None]
+    attention *= inside.numpy()[:, None, None]
+    fits = FrameFits(inside, max(tokens) + 2)
+    for step in range(max(tokens)):
+        fits.add(torch.from_numpy(attention[:, :, step]), torch.arange(4))
+    fits.settle(torch.arange(4))
+    starts = fits.token_starts(torch.tensor(tokens)).numpy()
+    for row, (count, length) in enumerate(zip(tokens, frames, strict=True)):
+        assert starts[row, :count].tolist() == token_starts(attention[row, :, :count, :length]).tolist()
 
 
 def test_a_padded_batch_is_encoded_exactly(random_weights: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.ndimage import median_filter
 
+from deployments.recognition.spelling import TokenizedWord
 from deployments.recognition.whisper.alignment import median_of_7
-from deployments.recognition.whisper.tokenizer import TokenizedWord
 from deployments.recognition.whisper.warping import token_starts
 from deployments.recognition.whisper.word_times import shared_starts, timed_words
 

@@ -11,11 +11,13 @@ import torch
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
+from deployments.recognition.whisper.alignment import Aligner, AlignmentHeads, SpokenText
 from deployments.recognition.whisper.capabilities import read_json
 from deployments.recognition.whisper.decoder import SLOT_STEP, TextDecoder
 from deployments.recognition.whisper.search import Decoded, Prefix, Search
 from deployments.recognition.whisper.token_rules import token_rules
 from deployments.recognition.whisper.tokenizer import Tokenizer
+from tests.fakes.host_reads import HostReads
 
 pytestmark = pytest.mark.engine
 
@@ -103,6 +105,36 @@ def test_a_row_does_not_depend_on_its_neighbours(
         assert decoded.tokens == alone.tokens
         assert decoded.log_probabilities == pytest.approx(alone.log_probabilities, abs=1e-4)
         assert decoded.no_speech_probability == pytest.approx(alone.no_speech_probability, abs=1e-6)
+
+
+def test_the_device_is_waited_for_every_eighth_step(
+    search: Search, encoded: torch.Tensor, prefixes: list[Prefix]
+) -> None:
+    limits = [3, 40, 20, 7, 33]
+    seldom = Search(search._decoder, search._rules, steps_between_looks=8)
+    with HostReads() as reads:
+        batch = _decode(seldom, encoded, prefixes, limits)
+    # A look at each eighth step and the last; the tokens, their probabilities, and those of silence.
+    assert reads.count <= 40 / 8 + 1 + 3
+    for decoded, each_step in zip(batch, _decode(search, encoded, prefixes, limits), strict=True):
+        assert decoded.tokens == each_step.tokens
+        assert decoded.log_probabilities == pytest.approx(each_step.log_probabilities, abs=1e-4)
+
+
+def test_word_times_of_a_batch_are_read_at_once(
+    search: Search, encoded: torch.Tensor, prefixes: list[Prefix], tokenizer: Tokenizer
+) -> None:
+    aligner = Aligner(search._decoder, AlignmentHeads({1: (0, 1)}), tokenizer.end_token)
+    texts = [SpokenText(prefix.task, (5, 6, 7, 8)[:length], 50) for length, prefix in enumerate(prefixes)]
+    with torch.inference_mode():
+        audio = search._decoder.audio_memory(encoded)
+        with HostReads() as reads:
+            together = aligner.starts_s(texts, audio)
+        alone = [aligner.starts_s([text], audio.between(row, row + 1))[0] for row, text in enumerate(texts)]
+    assert reads.count == 1
+    for one, other, text in zip(together, alone, texts, strict=True):
+        assert len(one) == len(text.tokens) + 1
+        assert np.array_equal(one, other)
 
 
 def test_a_text_never_has_more_tokens_than_it_may(
