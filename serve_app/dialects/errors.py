@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from deployments import service_log as log
 from deployments.errors import (
+    AudioTooLarge,
     InvalidParameter,
     MissingParameter,
     QuotaExceeded,
@@ -26,6 +27,7 @@ from deployments.errors import (
 )
 from deployments.signals import failure_label
 from serve_app.access.visit import RateState
+from serve_app.dialects.refusals import Refusal
 from serve_app.request_log import this_request
 
 ErrorForm = Callable[[Exception], tuple[int, dict[str, Any]]]
@@ -48,7 +50,9 @@ def route_class(form: ErrorForm) -> type[APIRoute]:
                     # Nobody reads this answer; the number is the log's.
                     response = Response(status_code=499)
                 except Exception as error:
-                    response = error_response(named(error), form)
+                    answer = error_response(named(error), form)
+                    # What is too large is not heard out.
+                    response = answer if isinstance(error, AudioTooLarge) else Refusal(answer, request)
                 visit = getattr(request.state, "visit", None)
                 if visit is not None and visit.rate is not None:
                     response.headers.update(_rate_headers(visit.rate))
