@@ -142,21 +142,20 @@ class TextDecoder:
 
         Returns the scores before softmax, float32 [rows, heads, length, frames]. Padding on the right does not matter.
         """
-        length = tokens.shape[1]
-        slots = torch.arange(length, device=self.device)
-        visible = (slots <= slots[:, None]).expand(len(tokens), 1, length, length)
-        hidden = self._embed(tokens, slots[None])
+        hidden = self._embed(tokens, torch.arange(tokens.shape[1], device=self.device)[None])
         scores = []
         for index in range(max(heads) + 1):
             layer, (keys, values) = self._decoder.layers[index], audio.states[index]
             attention = layer.self_attn
             normed = layer.self_attn_layer_norm(hidden)
             spoken = self._by_head(attention.k_proj(normed)), self._by_head(attention.v_proj(normed))
-            hidden = hidden + self._attend(attention, self._queries(attention, normed), *spoken, visible)
+            read = self._attend(attention, self._queries(attention, normed), *spoken, None, is_causal=True)
+            hidden = hidden + read
             queries = self._queries(layer.encoder_attn, layer.encoder_attn_layer_norm(hidden))
             if index in heads:
-                chosen = list(heads[index])
-                scores.append((queries[:, chosen] @ keys[:, chosen].transpose(-1, -2)).float())
+                chosen = torch.tensor(heads[index], device=self.device)
+                looking = queries.index_select(1, chosen) * layer.encoder_attn.scaling
+                scores.append((looking @ keys.index_select(1, chosen).transpose(-1, -2)).float())
             hidden = self._feed_forward(layer, hidden + self._attend(layer.encoder_attn, queries, keys, values, None))
         return torch.cat(scores, dim=1)
 
@@ -195,16 +194,26 @@ class TextDecoder:
         return self._decoder.embed_tokens(tokens) + self._decoder.embed_positions.weight[positions]
 
     def _queries(self, attention: torch.nn.Module, hidden: Tensor) -> Tensor:
-        return self._by_head(attention.q_proj(hidden) * attention.scaling)
+        return self._by_head(attention.q_proj(hidden))
 
     def _by_head(self, projected: Tensor) -> Tensor:
         return projected.unflatten(-1, (self._heads, self._head_size)).transpose(1, 2)
 
     @staticmethod
     def _attend(
-        attention: torch.nn.Module, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None
+        attention: torch.nn.Module,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        visible: Tensor | None,
+        *,
+        is_causal: bool = False,
     ) -> Tensor:
-        seen = scaled_dot_product_attention(queries, keys, values, attn_mask=visible, scale=1.0)
+        # Scaled in there: two launches a layer less than with queries that are scaled, as in transformers. Whisper's
+        # scale is a power of two, so that nothing is rounded differently.
+        seen = scaled_dot_product_attention(
+            queries, keys, values, attn_mask=visible, is_causal=is_causal, scale=attention.scaling
+        )
         return attention.out_proj(seen.transpose(1, 2).flatten(2))
 
     @staticmethod
