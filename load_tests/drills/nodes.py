@@ -28,7 +28,7 @@ from load_tests.processes import label_of
 _HEAD_STORE_BYTES = 100_000_000
 _WORKER_STORE_BYTES = 300_000_000
 _START_TIMEOUT_S = 120.0
-_TRIES = 4
+_TRIES = 6
 _SHOWN_CHARACTERS = 2000
 _STARTED = "Ray runtime started."
 _HELPER_PORTS = (
@@ -73,7 +73,9 @@ class RayNode:
         Raises:
             NodeFailed: none of the tries worked.
         """
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
+            if attempt > 0:
+                self.start_again()
             ends_at_s = time.monotonic() + _START_TIMEOUT_S
             while time.monotonic() < ends_at_s and not self.has_ended():
                 if _STARTED in self._log.read_text():
@@ -81,7 +83,6 @@ class RayNode:
                 time.sleep(0.2)
             said = self._log.read_text()
             self.kill()
-            self.start_again()
         raise NodeFailed(f"the node {self.name} did not start:\n{said[-_SHOWN_CHARACTERS:]}")
 
     def start_again(self) -> None:
@@ -190,7 +191,7 @@ class Nodes:
             self._redis.wait()
 
     def _start(self, name: str, arguments: list[str], store_bytes: int) -> RayNode:
-        # Nobody reads the logs through a driver. A raylet waits for ports that its helpers choose, and not for long.
+        # Nobody reads the logs through a driver.
         arguments = [*arguments, "--include-log-monitor", "false", "--object-store-memory", str(store_bytes)]
         for option, port in zip(_HELPER_PORTS, _free_ports(len(_HELPER_PORTS)), strict=True):
             arguments += [option, str(port)]
