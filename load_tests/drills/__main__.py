@@ -91,7 +91,7 @@ def failures(
         for fault in faults:
             try:
                 drills.append(asyncio.run(drill(setting, fault)))
-            except NotReady as error:
+            except (NotReady, NodeFailed) as error:
                 report.skipped.append(f"{fault.name}: {error}")
                 continue
             console.print(f"{fault.name}: {dict(drills[-1].impact.endings)}, whole after {drills[-1].whole_s}")
