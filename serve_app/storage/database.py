@@ -58,7 +58,7 @@ class Database:
 
         Args:
             url: ``sqlite+aiosqlite:///path`` or ``postgresql+psycopg://…``.
-            lock_timeout_s: how long a transaction waits for others.
+            lock_timeout_s: how long a transaction waits for others, and for a connection.
             signals: are told how long transactions take, and of those that got no answer.
             clock: in seconds.
 
@@ -254,7 +254,7 @@ def _postgres_engine(url: URL, lock_timeout_s: float) -> AsyncEngine:
             hide_parameters=True,
             pool_size=_CONNECTIONS,
             max_overflow=_MORE_CONNECTIONS_UNDER_LOAD,
-            pool_timeout=_POSTGRES_CONNECT_ARGS["connect_timeout"],
+            pool_timeout=lock_timeout_s,
             pool_pre_ping=True,
             # What the URL says of these goes first.
             connect_args={name: value for name, value in connect_args.items() if name not in url.query},
