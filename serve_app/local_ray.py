@@ -47,7 +47,7 @@ def shared_memory_free_bytes() -> int | None:
 def prepare_environment() -> None:
     """Settings that Ray reads once, when it is imported: call this before."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # uvicorn leaves a handshake without an answer whose URL or header is longer; by default that is 8 KiB (docs/live.md).
+    # uvicorn leaves handshakes unanswered whose URL or header is longer; its default is 8 KiB (docs/live.md).
     os.environ.setdefault("WEBSOCKETS_MAX_LINE_LENGTH", "65536")
     if "RAY_AUTH_MODE" not in os.environ:
         # Only our own processes may talk to our Ray. By default Ray takes a token from the home directory, which it

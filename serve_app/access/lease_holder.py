@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from deployments.calls import Deadline, call, retried
+from deployments.calls import Deadline, retried, wait_for
 from deployments.errors import DeadlineExceeded, ServiceUnavailable, StageLost, TooManyRequests
 from deployments.signal_table import LIMITER_FAILURES, LIMITER_TIME
 from deployments.signals import SILENT, Signals
@@ -91,8 +91,8 @@ class LeaseHolder:
         deadline = Deadline(self._admit_timeout_s, self._clock)
         try:
             while True:
-                # Safe to repeat: the lease has its name already.
-                answer = await retried(lambda: call(self._limiter.admit, request, deadline=deadline))
+                # Safe to repeat: the lease has its name already. The Limiter is no stage, and takes part in no trace.
+                answer = await retried(lambda: wait_for(self._limiter.admit.remote(request), deadline))
                 if isinstance(answer, Admitted):
                     return answer.rate
                 await asyncio.sleep(min(answer.ready_in_s, deadline.remaining_s()))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments import service_log as log
-from deployments.calls import Deadline, call
+from deployments.calls import Deadline, wait_for
 from deployments.signal_table import LEASES_LOST, LIMITER_FAILURES
 from deployments.signals import SILENT, Signals
 from serve_app.access.lease_messages import HolderReport, Lease
@@ -140,7 +140,7 @@ class LeaseReports:
         try:
             # An answer that is later than this is of no use, and so there are only a few on the way at any time.
             deadline = Deadline(self._times.lease_ttl_s, self._clock)
-            lost: tuple[str, ...] = await call(self._limiter.report, report, deadline=deadline)
+            lost: tuple[str, ...] = await wait_for(self._limiter.report.remote(report), deadline)
         except Exception as error:
             self._signals.count(LIMITER_FAILURES, call="report")
             if not self._failing:

@@ -74,6 +74,8 @@ def service(
     os.environ.update(METRICS_ENVIRONMENT)
     os.environ.update(collector.environment)
     config = load_config(CONFIG, port=free_port())
+    # As on Kubernetes: what is in a line is seen by its fields.
+    config.logging_config.encoding = "JSON"
     # The graph is the shipped one but for a limit that a test can reach, servers on this machine that it may fetch
     # from, a language model for those who give a context, and a database of its own.
     config.applications[0].args |= {

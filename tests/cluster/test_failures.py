@@ -74,3 +74,17 @@ def test_requests_survive_the_death_of_a_replica(service: RunningService, stage:
             assert "best of times" in response.json()["text"]
     assert eventually(lambda: service.client.get("/healthz").status_code == 200, 60)
     assert "best of times" in service.listen(speech(8), **fields).json()["text"]
+
+
+def test_health_tells_which_stage_is_not_ready(service: RunningService) -> None:
+    def told() -> dict[str, Any]:
+        return dict(service.client.get("/health?detailed=true").json())
+
+    def is_down() -> bool:
+        answer = told()
+        return {answer["status"], answer["stages"]["SpeechGate"]["status"]} == {"unhealthy"}
+
+    assert {stage["status"] for stage in told()["stages"].values()} == {"healthy"}
+    assert service.kill_replicas("SpeechGate") == 1
+    assert eventually(is_down, 60)
+    assert eventually(lambda: told()["status"] == "healthy", 60)

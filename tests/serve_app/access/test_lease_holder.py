@@ -9,11 +9,13 @@ import pytest
 
 from deployments.errors import ConcurrencyLimitReached, InvalidRequest, RateLimitReached, ServiceUnavailable
 from deployments.signal_table import LEASES, LEASES_LOST, LIMITER_FAILURES, LIMITER_TIME
+from deployments.tracing import begun_span
 from serve_app.access.lease_holder import HolderTimes, LeaseHolder
 from serve_app.access.lease_messages import HolderReport
 from serve_app.access.leases import BookSize
 from tests.fakes.limiter_link import LimiterHandle, LimiterLink
 from tests.fakes.signals import RecordedSignals
+from tests.fakes.spans import collected_spans
 from tests.fakes.stages import FakeResponse
 from tests.fakes.virtual_time import run_virtually
 
@@ -86,6 +88,17 @@ async def test_over_the_cap_the_refusal_comes_at_once_from_any_ingress(site: Sit
         assert await now_s() == before_s
         async with second.lease("bob", 2, None):
             assert await site.leases() == 3
+
+
+@at_a_site()
+async def test_a_request_that_is_traced_is_admitted_and_reported(site: Site) -> None:
+    with collected_spans(), begun_span("request", None):
+        holder, handle = site.ingress()
+        async with holder.lease("ann", 1, None):
+            assert await site.leases() == 1
+        await asyncio.sleep(TIMES.heartbeat_s)
+    assert set(handle.sent) == {"admit", "report"}
+    assert await site.leases() == 0
 
 
 @at_a_site(delay_s=0.3)
