@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deployments.errors import (
+    ClientTooFast,
+    ConcurrencyLimitReached,
+    Overloaded,
+    RayscribeError,
+    SessionIdle,
+    SessionTooLong,
+    StageLost,
+    UnsupportedAudio,
+)
+from serve_app.settings import LiveSettings, Settings
+from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
+from tests.fakes.edge import Edge
+from tests.fakes.live import UTTERANCE, LiveScript
+from tests.serve_app.dialects.openai_realtime import (
+    APPEND,
+    CLEAR,
+    COMMIT,
+    SPOKEN,
+    TEXT,
+    URL,
+    kinds,
+    update,
+)
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+async def socket(edge: Edge) -> AsyncIterator[AsgiSocket]:
+    async with asgi_socket(edge.app, URL) as opened:
+        yield opened
+
+
+async def test_the_model_of_the_url(edge: Edge) -> None:
+    async with asgi_socket(edge.app, f"{URL}&model=gpt-realtime-whisper") as socket:
+        created = await socket.read()
+    assert created["session"]["audio"]["input"]["transcription"]["model"] == "gpt-realtime-whisper"
+
+
+@pytest.mark.parametrize("url", ["/v1/realtime", "/v1/realtime?model=gpt-realtime", "/v1/realtime?intent=chat"])
+async def test_other_intents(edge: Edge, url: str) -> None:
+    async with asgi_socket(edge.app, url) as socket:
+        (answer,) = await socket.rest()
+    assert (socket.status, answer["error"]["param"]) == (400, "intent")
+
+
+async def test_keys(edge: Edge) -> None:
+    edge.access.key = "rs_good"
+    offered = ["realtime", "openai-insecure-api-key.rs_good"]
+    async with asgi_socket(edge.app, URL, subprotocols=offered) as socket:
+        assert (await socket.read())["type"] == "session.created"
+        assert socket.subprotocol == "realtime"
+    async with asgi_socket(edge.app, URL, {"authorization": "Bearer rs_good"}) as socket:
+        assert (await socket.read())["type"] == "session.created"
+        assert socket.subprotocol is None
+    async with asgi_socket(edge.app, URL, subprotocols=["realtime", "openai-insecure-api-key.rs_bad"]) as socket:
+        (answer,) = await socket.rest()
+    assert (socket.status, answer["error"]["code"]) == (401, "invalid_api_key")
+
+
+async def test_a_door_that_stays_shut(edge: Edge) -> None:
+    edge.access.error = ConcurrencyLimitReached(8, 1)
+    async with asgi_socket(edge.app, URL) as socket:
+        (answer,) = await socket.rest()
+    assert (socket.status, answer["error"]["code"]) == (429, "rate_limit_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "close_code"),
+    [
+        (ClientTooFast(30.0), "audio_too_fast", 1008),
+        (SessionTooLong(3600.0), "session_expired", 1008),
+        (SessionIdle(60.0), "session_idle", 1008),
+        (UnsupportedAudio("it is cut"), "invalid_value", 1003),
+        (StageLost("a replica is gone"), "service_unavailable", 1013),
+        (RayscribeError("a secret"), None, 1011),
+    ],
+)
+async def test_every_bad_end_is_told_before_the_close(
+    edge: Edge, socket: AsgiSocket, error: RayscribeError, code: str | None, close_code: int
+) -> None:
+    edge.live.script = LiveScript({1: [*UTTERANCE, error]})
+    socket.say(APPEND)
+    *before, last = await socket.rest()
+    assert kinds(before) == ["session.created", *SPOKEN]
+    assert (last["type"], last["error"]["code"], socket.close_code) == ("error", code, close_code)
+    assert last["event_id"]
+    assert "secret" not in json.dumps(last)
+
+
+async def test_a_full_service(edge: Edge, socket: AsgiSocket) -> None:
+    edge.live.error = Overloaded("This process holds as many sessions as it may", 5)
+    socket.say(APPEND)
+    error = (await socket.rest())[-1]["error"]
+    assert (error["code"], socket.close_code) == ("service_unavailable", 1013)
+
+
+async def test_a_client_that_vanishes_leaves_nothing_behind(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    socket.hang_up()
+    await socket.task
+    assert (edge.live.sessions[0].left, edge.access.visitors) == (True, 0)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+PART = st.sampled_from(["format", "noise_reduction", "transcription", "turn_detection"])
+KIND = st.sampled_from(
+    ["session.update", "transcription_session.update", APPEND["type"], COMMIT["type"], CLEAR["type"]]
+)
+ANY_MESSAGE = st.one_of(
+    st.sampled_from([APPEND, COMMIT, CLEAR, update(turn_detection=None), update(turn_detection={})]),
+    st.binary(max_size=20),
+    st.text(max_size=20),
+    st.builds(lambda part, content: update(**{part: content}), PART, JSON),
+    st.builds(lambda kind, session: {"type": kind, "session": session, "audio": session}, KIND, JSON),
+)
+
+
+@given(messages=st.lists(ANY_MESSAGE, max_size=8))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
+    messages: list[dict[str, Any] | str | bytes],
+) -> None:
+    edge = Edge(settings=Settings(live=LiveSettings(idle_timeout_s=0.02)))
+    async with asgi_socket(edge.app, URL) as socket:
+        for message in messages:
+            socket.say(message)
+        await socket.read_until("session.created")
+        for _ in range(50 * (len(messages) + 1)):
+            await asyncio.sleep(0)
+        for session in edge.live.sessions:
+            session.say(SessionIdle(0.02))
+        received = await socket.rest()
+        await socket.task
+    assert socket.close_code == 1008
+    assert received[-1]["type"] == "error"
+    assert received[-1]["error"]["code"] == "session_idle"
+    assert not any(message["type"] == "error" and message["error"]["type"] == "server_error" for message in received)
+    assert all(session.left for session in edge.live.sessions)
+    assert edge.access.visitors == 0

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from deployments.contracts import VocabularyTerm, Word
+from serve_app.live.contracts import AudioFormat, Encoding, Final, SpeechStarted
+from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
+from tests.fakes.edge import Edge
+from tests.serve_app.dialects.openai_realtime import (
+    APPEND,
+    INPUT,
+    TEXT,
+    URL,
+    update,
+)
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+async def socket(edge: Edge) -> AsyncIterator[AsgiSocket]:
+    async with asgi_socket(edge.app, URL) as opened:
+        yield opened
+
+
+async def test_what_an_update_may_say(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(
+        update(
+            format={"type": "audio/pcm", "rate": 16000},
+            noise_reduction=None,
+            transcription={
+                "model": "gpt-live-transcribe",
+                "languages": ["en"],
+                "prompt": "",
+                "keywords": ["Rayscribe", " Ray Serve"],
+                "delay": "high",
+            },
+            turn_detection={
+                "type": "server_vad",
+                "threshold": 0.7,
+                "prefix_padding_ms": 100,
+                "silence_duration_ms": 900,
+                "create_response": False,
+            },
+            include=["item.input_audio_transcription.logprobs"],
+        )
+    )
+    updated = (await socket.read_until("session.updated"))["session"]
+    assert updated["audio"]["input"]["transcription"]["model"] == "gpt-live-transcribe"
+    assert updated["audio"]["input"]["turn_detection"] == {
+        "type": "server_vad",
+        "threshold": 0.7,
+        "prefix_padding_ms": 100,
+        "silence_duration_ms": 900,
+    }
+    socket.say(update(transcription={"language": "en", "languages": []}))
+    merged = (await socket.read_until("session.updated"))["session"]
+    assert merged["audio"]["input"]["transcription"]["keywords"] == ["Rayscribe", " Ray Serve"]
+    assert merged["include"] == ["item.input_audio_transcription.logprobs"]
+    socket.say(APPEND)
+    delta = await socket.read_until(f"{TEXT}.delta")
+    assert delta["logprobs"] == [{"token": "Hello", "bytes": list(b"Hello"), "logprob": -0.1054}]
+    completed = await socket.read_until(f"{TEXT}.completed")
+    assert [entry["token"] for entry in completed["logprobs"]] == ["Hello", " there."]
+    options = edge.live.sessions[0].options
+    assert options.audio == AudioFormat(Encoding.PCM_S16, 16_000)
+    assert (options.language, options.candidates) == ("en", ())
+    assert (options.partial_interval_s, options.speech_threshold, options.end_silence_s) == (2.0, 0.7, 0.9)
+    assert options.vocabulary == (VocabularyTerm("Rayscribe"), VocabularyTerm("Ray Serve"))
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("audio/pcmu", Encoding.MULAW), ("audio/pcma", Encoding.ALAW)])
+async def test_telephony(edge: Edge, socket: AsgiSocket, name: str, encoding: Encoding) -> None:
+    socket.say(update(format={"type": name}))
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].options.audio == AudioFormat(encoding, 8000)
+
+
+async def test_the_beta_form(edge: Edge, socket: AsgiSocket) -> None:
+    session = {
+        "input_audio_format": "g711_ulaw",
+        "input_audio_transcription": {"model": "gpt-4o-transcribe", "language": "en", "prompt": ""},
+        "input_audio_noise_reduction": None,
+        "turn_detection": {"type": "server_vad", "silence_duration_ms": 700},
+    }
+    socket.say({"type": "transcription_session.update", "session": session})
+    updated = (await socket.read_until("transcription_session.updated"))["session"]
+    assert updated["input_audio_format"] == "g711_ulaw"
+    assert updated["input_audio_transcription"]["model"] == "gpt-4o-transcribe"
+    assert updated["turn_detection"]["silence_duration_ms"] == 700
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].options.audio == AudioFormat(Encoding.MULAW, 8000)
+    assert edge.live.sessions[0].options.end_silence_s == 0.7
+
+
+@pytest.mark.parametrize(
+    ("headers", "subprotocols"),
+    [
+        ({"openai-beta": "realtime=v1"}, []),
+        ({"OpenAI-Beta": "assistants=v2, realtime=v1"}, []),
+        ({}, ["realtime", "openai-insecure-api-key.rs_any", "openai-beta.realtime-v1"]),
+    ],
+)
+async def test_a_client_of_the_beta_is_greeted_in_its_form(
+    edge: Edge, headers: dict[str, str], subprotocols: list[str]
+) -> None:
+    async with asgi_socket(edge.app, f"{URL}&model=whisper-1", headers, subprotocols) as socket:
+        created = await socket.read()
+    session = created["session"]
+    assert created["type"] == "transcription_session.created"
+    assert session == {
+        "id": session["id"],
+        "object": "realtime.transcription_session",
+        "input_audio_format": "pcm16",
+        "input_audio_noise_reduction": None,
+        "input_audio_transcription": {
+            "model": "whisper-1",
+            "language": None,
+            "languages": None,
+            "prompt": None,
+            "keywords": None,
+            "delay": None,
+        },
+        "turn_detection": {
+            "type": "server_vad",
+            "threshold": 0.5,
+            "prefix_padding_ms": 300,
+            "silence_duration_ms": 448,
+        },
+        "include": None,
+        "expires_at": session["expires_at"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("session", "param"),
+    [
+        ({"input_audio_format": "opus"}, "session.input_audio_format"),
+        ({"input_audio_format": 7}, "session.input_audio_format"),
+        ({"input_audio_transcription": {"prompt": "modems"}}, "session.input_audio_transcription.prompt"),
+        ({"input_audio_noise_reduction": {"type": "near_field"}}, "session.input_audio_noise_reduction"),
+        ({"turn_detection": {"type": "semantic_vad"}}, "session.turn_detection.type"),
+        ({"voice": "alloy"}, "session.voice"),
+    ],
+)
+async def test_errors_of_the_beta_form(edge: Edge, socket: AsgiSocket, session: dict[str, Any], param: str) -> None:
+    socket.say({"type": "transcription_session.update", "session": session, "event_id": "e1"})
+    error = (await socket.read_until("error"))["error"]
+    assert (error["param"], error["event_id"], error["type"]) == (param, "e1", "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("session", "param"),
+    [
+        (None, "session"),
+        ([], "session"),
+        ({}, "session.type"),
+        ({"type": "realtime"}, "session.type"),
+        ({"type": "transcription", "voice": "alloy"}, "session.voice"),
+        ({"type": "transcription", "include": ["everything"]}, "session.include.0"),
+        (update(format={"type": "audio/opus"})["session"], f"{INPUT}.format.type"),
+        (update(format={"type": "audio/pcm", "rate": 96000})["session"], f"{INPUT}.format.rate"),
+        (update(format={"type": "audio/pcmu", "rate": 16000})["session"], f"{INPUT}.format.rate"),
+        (update(noise_reduction={"type": "near_field"})["session"], f"{INPUT}.noise_reduction"),
+        (update(transcription=None)["session"], f"{INPUT}.transcription"),
+        (update(transcription={"prompt": "modems"})["session"], f"{INPUT}.transcription.prompt"),
+        (update(transcription={"language": "xx"})["session"], f"{INPUT}.transcription.language"),
+        (update(transcription={"languages": ["en", "xx"]})["session"], f"{INPUT}.transcription.languages"),
+        (
+            update(transcription={"language": "en", "languages": ["en"]})["session"],
+            f"{INPUT}.transcription.languages",
+        ),
+        (update(transcription={"keywords": ["  "]})["session"], f"{INPUT}.transcription.keywords"),
+        (update(transcription={"delay": "forever"})["session"], f"{INPUT}.transcription.delay"),
+        (update(turn_detection={"type": "semantic_vad"})["session"], f"{INPUT}.turn_detection.type"),
+        (update(turn_detection={"threshold": 1.5})["session"], f"{INPUT}.turn_detection.threshold"),
+        (update(turn_detection={"prefix_padding_ms": 5000})["session"], f"{INPUT}.turn_detection.prefix_padding_ms"),
+        (update(turn_detection={"silence_duration_ms": 0})["session"], f"{INPUT}.turn_detection.silence_duration_ms"),
+        (update(turn_detection={"create_response": True})["session"], f"{INPUT}.turn_detection.create_response"),
+        (update(turn_detection={"idle_timeout_ms": 6000})["session"], f"{INPUT}.turn_detection.idle_timeout_ms"),
+    ],
+)
+async def test_an_update_that_cannot_be_honoured(edge: Edge, socket: AsgiSocket, session: object, param: str) -> None:
+    socket.say({"type": "session.update", "session": session, "event_id": "e1"})
+    error = (await socket.read_until("error"))["error"]
+    assert (error["param"], error["event_id"], error["type"]) == (param, "e1", "invalid_request_error")
+    assert error["message"]
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+
+
+async def test_what_can_change_once_audio_has_come(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    socket.say(
+        update(
+            transcription={"model": "gpt-4o-transcribe"},
+            turn_detection={"prefix_padding_ms": 0},
+            include=["item.input_audio_transcription.logprobs"],
+        )
+    )
+    updated = (await socket.read_until("session.updated"))["session"]
+    assert updated["audio"]["input"]["turn_detection"]["prefix_padding_ms"] == 0
+    edge.live.sessions[0].say(SpeechStarted(2.0), Final(1, "Yes.", (Word("Yes.", 2.1, 2.4, 1.0),), 2.1, 2.4, "en"))
+    assert (await socket.read())["audio_start_ms"] == 2000
+    assert (await socket.read_until(f"{TEXT}.completed"))["logprobs"][0]["token"] == "Yes."
+
+
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        ("format", {"type": "audio/pcmu"}),
+        ("transcription", {"keywords": ["Rayscribe"]}),
+        ("transcription", {"language": "en"}),
+        ("turn_detection", None),
+        ("turn_detection", {"silence_duration_ms": 900}),
+    ],
+)
+async def test_what_cannot_change_once_audio_has_come(
+    edge: Edge, socket: AsgiSocket, part: str, content: dict[str, Any] | None
+) -> None:
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    socket.say(update(**{part: content}))
+    assert (await socket.read_until("error"))["error"]["param"] == f"{INPUT}.{part}"
+    assert len(edge.live.sessions) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        (b"\0\0", "audio"),
+        ("{", "event"),
+        ("[" * 5000, "event"),
+        ("7", "event"),
+        ({"type": "response.create"}, "type"),
+        ({}, "type"),
+        ({"type": ["session.update"]}, "type"),
+        ({"type": "session.update"}, "session"),
+        ({"type": "input_audio_buffer.append"}, "audio"),
+        ({"type": "input_audio_buffer.append", "audio": "%%%"}, "audio"),
+        ({"type": "input_audio_buffer.append", "audio": 7}, "audio"),
+        ({"type": "input_audio_buffer.append", "audio": "日本"}, "audio"),
+    ],
+)
+async def test_messages_that_make_no_sense(
+    edge: Edge, socket: AsgiSocket, message: dict[str, Any] | str | bytes, param: str
+) -> None:
+    socket.say(message)
+    assert (await socket.read_until("error"))["error"]["param"] == param
+    assert not edge.live.sessions
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
