@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,8 @@ async def test_a_lock_that_is_held_too_long_is_an_outage(database_url: str) -> N
 async def test_a_server_that_is_not_there_is_an_outage_that_tells_no_password(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    # A service that ran in this process before has set the level.
+    caplog.set_level(logging.WARNING, "ray.serve")
     database = Database("postgresql+psycopg://someone:hunter2@127.0.0.1:1/rayscribe")
     for transaction in (database.reading, database.writing):
         with pytest.raises(ServiceUnavailable) as caught:

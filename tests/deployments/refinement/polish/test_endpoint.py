@@ -93,7 +93,11 @@ async def test_a_failure_is_tried_again_once_and_told_without_the_key(caplog: py
     failure = json_response(500, '{"error": {"message": "sk-very-secret broke it"}}')
     async with endpoint(lambda number: NOTHING if number == 1 else failure) as (model, chat):
         assert await model.complete(PROMPT, max_tokens=77, timeout_s=5.0) == edits_json()
-        with caplog.at_level(logging.INFO), pytest.raises(ServiceUnavailable) as failed:
+        with (
+            caplog.at_level(logging.INFO),
+            caplog.at_level(logging.INFO, "ray.serve"),
+            pytest.raises(ServiceUnavailable) as failed,
+        ):
             await model.complete(PROMPT, max_tokens=77, timeout_s=5.0)
     assert len(chat.bodies) == 4
     assert "sk-very-secret" not in caplog.text + repr(failed.value) + repr([vars(each) for each in caplog.records])
