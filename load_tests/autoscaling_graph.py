@@ -82,8 +82,9 @@ def _hear(durations_s: Sequence[float]) -> list[str]:
     return ["hello"] * len(durations_s)
 
 
-def build_app(args: Settings) -> Application:
+def build_app(args: dict[str, Any]) -> Application:
     """``args`` of a config file end up here, as in serve_app.builder."""
+    settings = Settings.model_validate(args)
     quick = _deployed(QuickStages, "QuickStages").bind()
     stages = StageHandles(
         decoder=_deployed(Decoder, "Decoder").bind(),
@@ -93,9 +94,9 @@ def build_app(args: Settings) -> Application:
         diarizer=quick,
         refiner=quick,
     )
-    limiter = _deployed(Limiter, "Limiter").bind(LimiterConfig(lease_ttl_s=args.access.lease_ttl_s))
-    job_runner = _deployed(JobRunner, "JobRunner").bind(args, stages, CALLBACK_FORMS)
-    ingress: Application = _deployed(Ingress, "Ingress").bind(args, stages, limiter, job_runner)
+    limiter = _deployed(Limiter, "Limiter").bind(LimiterConfig(lease_ttl_s=settings.access.lease_ttl_s))
+    job_runner = _deployed(JobRunner, "JobRunner").bind(settings, stages, CALLBACK_FORMS)
+    ingress: Application = _deployed(Ingress, "Ingress").bind(settings, stages, limiter, job_runner)
     return ingress
 
 
