@@ -55,8 +55,7 @@ def running_hub() -> Iterator[Hub]:
     hub = Hub()
 
     class Handler(_HubHandler):
-        def found(self) -> Hub:
-            return hub
+        served = hub
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -74,8 +73,7 @@ def running_hub() -> Iterator[Hub]:
 class _HubHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def found(self) -> Hub:
-        raise NotImplementedError
+    served: Hub
 
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
@@ -84,7 +82,7 @@ class _HubHandler(BaseHTTPRequestHandler):
         self._answer(with_body=True)
 
     def _answer(self, *, with_body: bool) -> None:
-        hub = self.found()
+        hub = self.served
         path = unquote(urlsplit(self.path).path)
         match = _FILE.fullmatch(path) or _TREE.fullmatch(path) or _INFO.fullmatch(path)
         if hub.token is not None and self.headers["authorization"] != f"Bearer {hub.token}":
@@ -106,7 +104,7 @@ class _HubHandler(BaseHTTPRequestHandler):
             self._send_file(match["path"], *commit, with_body=with_body)
 
     def _send_file(self, path: str, commit: str, files: dict[str, bytes], *, with_body: bool) -> None:
-        hub = self.found()
+        hub = self.served
         if with_body:
             hub.downloads.append(f"{path}@{commit}")
         content = files[path]

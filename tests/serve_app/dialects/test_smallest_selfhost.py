@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from deployments.contracts import SpeakerCount, TranscriptionWarning, WarningCode
 from deployments.errors import (
@@ -129,7 +130,7 @@ async def test_a_request_without_audio_says_so(edge: Edge, request_parts: dict[s
 
 
 async def test_a_json_body_is_not_read_without_end(edge: Edge) -> None:
-    read = 0
+    read = read_when_refused = 0
 
     async def body() -> AsyncIterator[bytes]:
         nonlocal read
@@ -137,10 +138,21 @@ async def test_a_json_body_is_not_read_without_end(edge: Edge) -> None:
             read += 10_000
             yield b" " * 10_000
 
-    headers = {"content-type": "application/json"}
-    response = await edge.client.post("/v1/listen", content=body(), headers=headers)
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            nonlocal read_when_refused
+            if message["type"] == "http.response.start":
+                read_when_refused = read
+            await send(message)
+
+        await edge.app(scope, receive, sent)
+
+    transport = httpx.ASGITransport(noting)
+    async with httpx.AsyncClient(transport=transport, base_url=edge.client.base_url) as client:
+        response = await client.post("/v1/listen", content=body(), headers={"content-type": "application/json"})
     assert response.status_code == 400
-    # Most of it is what is thrown away behind a refusal.
+    assert 0 < read_when_refused < 1_000_000
+    # The rest is thrown away, so that the client hears the refusal.
     assert read < 35_000_000
 
 
