@@ -124,9 +124,10 @@ def test_a_recording_a_job_and_a_session_show_in_the_metrics(service: RunningSer
         assert more("stage_busy_seconds_total", stage=stage) > 0
     assert more("stage_audio_seconds_total", stage="diarization") == pytest.approx(AUDIO_S)
     heard_s = more("stage_audio_seconds_total", stage="recognition", work="file")
-    assert AUDIO_S < heard_s <= 2 * AUDIO_S
+    assert AUDIO_S < heard_s < 2 * AUDIO_S + 0.001
     assert more("stage_audio_seconds_total", stage="recognition", work="live") > 1
-    assert heard_s <= more("batch_padded_seconds_total", work="file") <= 2 * heard_s
+    # Alone in its batch a window has no padding. The counters are sums of floats, so equal is equal to a millisecond.
+    assert heard_s - 0.001 <= more("batch_padded_seconds_total", work="file") <= 2 * heard_s
     windows = more("stage_queue_seconds_count", stage="recognition", work="file")
     assert 0 < more("batch_items_count", work="file") <= windows
     for part in ("open", "recognize", "refine"):
