@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -132,7 +133,8 @@ class SixtydbConversation:
 class OpenAiConversation:
     """OpenAI's realtime API: base64 at 24 kHz, as its SDKs send, and turns that the server detects.
 
-    Its texts have no times: an item is heard from where its speech started to where it stopped. The session has no last
+    Its texts have no times: an item is heard from where its speech started to where it stopped. Deltas are told as the
+    text of the item so far, as the other dialects tell their running utterances. The session has no last
     message; it is over when what was committed at the end, or that nothing was left, has been answered, and so has
     every item before it.
     """
@@ -143,6 +145,7 @@ class OpenAiConversation:
     def __init__(self) -> None:
         self._starts_s: dict[str, float] = {}
         self._ends_s: dict[str, float] = {}
+        self._texts: defaultdict[str, str] = defaultdict(str)
         self._open: set[str] = set()
         self._is_closing = False
         self._is_last_committed = False
@@ -181,8 +184,12 @@ class OpenAiConversation:
                 self._open.add(item)
                 # An utterance that ended by itself in that moment does as well: nothing is left then.
                 self._is_last_committed = self._is_closing
+            case "delta":
+                self._texts[item] += body["delta"]
+                return Meaning(_transcript(self._texts[item], is_final=False, words=()))
             case "completed" | "failed":
                 self._open.discard(item)
+                self._texts.pop(item, None)
                 error = _UTTERANCE_LOST if kind.endswith("failed") else ""
                 return Meaning(self._text(item, body.get("transcript", "")), self._is_over, error)
             case _:

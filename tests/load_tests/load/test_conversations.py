@@ -60,6 +60,15 @@ def test_openais_items_have_the_times_of_their_speech() -> None:
     assert not heard.is_over
 
 
+def test_openais_deltas_are_the_text_so_far() -> None:
+    dialect = OpenAiConversation()
+    partials = [dialect.hear(openai(f"{ITEM}delta", delta=delta)).transcript for delta in ("Red", " river")]
+    assert [(partial.transcript, partial.is_final) for partial in partials if partial] == [
+        ("Red", False),
+        ("Red river", False),
+    ]
+
+
 @pytest.mark.parametrize("has_rest", [True, False])
 def test_openais_session_is_over_when_the_last_commit_and_all_items_are_answered(has_rest: bool) -> None:
     dialect = OpenAiConversation()
