@@ -5,6 +5,7 @@ KUBERAY_SCHEMAS names, where `ray.io_rayservices.v1.schema.json` is `spec.versio
 `kubectl get crd rayservices.ray.io -o json`.
 """
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Any
 
 import jsonschema
 import kubernetes_validate
+import pydantic
 import pytest
+from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule
+from cloudcoil.resources import Resource
 
 from tests.kuberay.manifests import of_kind, rayservice
-from tests.kuberay.rendering import ROOT, Object, with_component
+from tests.kuberay.rendering import ROOT, Object, rendered, with_component
 
 pytestmark = pytest.mark.unit
 
@@ -68,9 +72,24 @@ def test_objects_are_what_kubernetes_knows(objects: list[Object], version: str) 
             kubernetes_validate.validate(found, version, strict=True)
 
 
-def test_pod_monitors_have_the_form_of_the_prometheus_operator(objects: list[Object]) -> None:
-    for found in of_kind(objects, "PodMonitor"):
-        assert found["apiVersion"] == "monitoring.coreos.com/v1"
-        spec = found["spec"]
-        assert spec.keys() == {"selector", "podTargetLabels", "podMetricsEndpoints"}
-        assert all(endpoint.keys() == {"port"} for endpoint in spec["podMetricsEndpoints"])
+@pytest.mark.parametrize("model", [PodMonitor, PrometheusRule])
+def test_monitoring_is_what_the_prometheus_operator_knows(model: type[Resource]) -> None:
+    found = of_kind(rendered("gpu"), model.__name__)
+    assert found
+    for each in found:
+        assert _read_back(model, each) == each
+
+
+@pytest.mark.parametrize(("name", "value"), [("for", "ten minutes"), ("expr", None), ("lables", {"severity": "page"})])
+def test_mistakes_in_alerts_are_found(name: str, value: object) -> None:
+    (found,) = of_kind(rendered("gpu"), "PrometheusRule")
+    broken = json.loads(json.dumps(found))
+    broken["spec"]["groups"][0]["rules"][0][name] = value
+    with contextlib.suppress(pydantic.ValidationError):
+        assert _read_back(PrometheusRule, broken) != broken
+
+
+def _read_back(model: type[Resource], found: Object) -> Object:
+    """What the operator's model keeps of an object: it does not refuse names that it does not know, but loses them."""
+    kept: Object = model.model_validate(found).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return kept
