@@ -60,8 +60,9 @@ class RayNode:
     def __init__(self, name: str, arguments: list[str], environment: Mapping[str, str], folder: Path) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
+        self._disk = folder / name
         ray = str(Path(sys.executable).with_name("ray"))
-        self._command = [ray, "start", "--block", *arguments, "--temp-dir", str(folder / name)]
+        self._command = [ray, "start", "--block", *arguments, "--temp-dir", str(self._disk)]
         self._environment = dict(environment)
         self._process = self._begun()
 
@@ -86,7 +87,11 @@ class RayNode:
         raise NodeFailed(f"the node {self.name} did not start:\n{said[-_SHOWN_CHARACTERS:]}")
 
     def start_again(self) -> None:
-        """After it was killed, with the same folder; see wait_until_started."""
+        """After it was killed, with an empty disk, as a pod that is replaced; see wait_until_started.
+
+        A head would take the address that it left there, and that the workers' processes still name, for another head's.
+        """
+        shutil.rmtree(self._disk, ignore_errors=True)
         self._process = self._begun()
 
     def _begun(self) -> psutil.Popen:
