@@ -57,8 +57,10 @@ check: $(VENV)/.installed-test ## Types, lint, format and the layer rule
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What needs no cluster runs on all processors, a module at a time on each; the cluster needs them itself.
 test: check ## Everything that must pass
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/cluster --numprocesses=logical --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest tests/cluster
 
 fuzz: $(VENV)/.installed-test ## Property tests with new examples, twenty times as many
 	$(BIN)/python -m pytest -m hypothesis --ignore=tests/cluster --hypothesis-profile=fuzz
