@@ -23,6 +23,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the mount itself, no file in it
 # temp dir; Linux takes 107 in all.
 _MAX_TEMP_DIR_CHARS = 107 - 70
 _EXIT_TIMEOUT_S = 5.0
+CLUSTERS_VARIABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 
 def object_store_bytes(total_memory_bytes: int, shared_memory_free_bytes: int | None) -> int:
@@ -54,6 +55,9 @@ def prepare_environment() -> None:
         # writes there readable for everybody.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    # For Ray a node whose clusters are not enabled has the address 127.0.0.1, and all of its ports listen there, that of
+    # metrics included, which asks for no token. ray.init has an option for the address, and on Linux ignores it.
+    os.environ.setdefault(CLUSTERS_VARIABLE, "0")
 
 
 @contextlib.contextmanager
