@@ -28,7 +28,7 @@ from load_tests.hardware import read_hardware
 from load_tests.options import DEFAULT_RESULTS, ResultsOption
 from load_tests.report import Report, wide_console
 
-PortOption = Annotated[int, typer.Option("--port", help="Of the service; the three after it are Ray's and Redis'.")]
+PortOption = Annotated[int, typer.Option("--port", help="Of the service; the four after it are Ray's and Redis'.")]
 GcsOption = Annotated[int, typer.Option("--gcs-port", help="Of Ray's head node.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Nodes beside the head.")]
 OnlyOption = Annotated[str | None, typer.Option("--only", metavar="A,B", help="These faults alone.")]
@@ -102,7 +102,7 @@ def failures(
 
 
 def _ports(port: int, gcs_port: int) -> Ports:
-    return Ports(http=port, dashboard=port + 1, gcs=gcs_port, client=port + 2, redis=port + 3)
+    return Ports(http=port, dashboard=port + 1, gcs=gcs_port, client=port + 2, redis=port + 3, head_http=port + 4)
 
 
 def _attempts(name: str, attempts: Sequence[Attempt]) -> list[dict[str, str | int | float | None]]:

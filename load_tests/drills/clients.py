@@ -149,7 +149,12 @@ class Load:
             return Attempt("live", begun_s, time.monotonic(), ending, f"refused {response.status_code}")
         except (OSError, WebSocketException) as error:
             return Attempt("live", begun_s, time.monotonic(), Ending.FAILED, type(error).__name__)
-        ending, label = await self._conversation(socket)
+        try:
+            async with asyncio.timeout(len(self.speech.pcm) / 2 / SAMPLE_RATE_HZ + _ANSWER_TIMEOUT_S):
+                ending, label = await self._conversation(socket)
+        except TimeoutError:
+            ending, label = Ending.FAILED, "TimeoutError"
+            await socket.close()
         return Attempt("live", begun_s, time.monotonic(), ending, label)
 
     async def _conversation(self, socket: ClientConnection) -> tuple[Ending, str]:

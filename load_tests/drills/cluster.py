@@ -37,12 +37,16 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """One look. ``wanted`` is how many replicas each deployment is to have; ``pending`` are those not healthy."""
+    """One look. ``wanted`` is how many replicas each deployment is to have; ``pending`` are those not healthy.
+
+    ``proxies`` are the states of the HTTP proxies: one that is not healthy may know no route yet.
+    """
 
     status: str
     wanted: dict[str, int]
     pending: dict[str, str]
     replicas: tuple[Replica, ...]
+    proxies: tuple[str, ...]
 
     def running(self, deployment: str) -> list[Replica]:
         """Those that take requests."""
@@ -108,8 +112,8 @@ class Cluster:
             time.sleep(_LOOK_EVERY_S)
         return view
 
-    def wait_until_answering(self, timeout_s: float = 60.0) -> None:
-        """Return when the proxies answer: they listen a second or two after the application runs.
+    def wait_until_answering(self, timeout_s: float = 120.0) -> None:
+        """Return when all proxies are well and answer: they listen a second or two after the application runs.
 
         Raises:
             NotReady: they do not.
@@ -135,6 +139,8 @@ class Cluster:
         return int(done.stdout.split()[-1])
 
     def _answers(self) -> bool:
+        if set(self.look().proxies) != {"HEALTHY"}:
+            return False
         # Several proxies share the port: one answer says little.
         for _ in range(5):
             try:
@@ -162,4 +168,5 @@ def view_of(details: dict[str, Any]) -> ClusterView:
             for name, one in deployments.items()
             for replica in one["replicas"]
         ),
+        proxies=tuple(proxy["status"] for proxy in details["proxies"].values()),
     )

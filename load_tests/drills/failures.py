@@ -96,6 +96,7 @@ async def drill(setting: Setting, fault: Fault) -> Drill:
         NotReady: the application is not well before.
     """
     await asyncio.to_thread(setting.cluster.wait_until_settled)
+    await asyncio.to_thread(setting.cluster.wait_until_answering)
     load = setting.load(fault.name)
     async with load.running():
         await asyncio.sleep(_BEFORE_S)

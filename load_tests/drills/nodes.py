@@ -1,7 +1,8 @@
 """A Ray cluster as KubeRay would make it, each pod a `ray start` of its own on this machine.
 
-All nodes have the same address, and so their HTTP proxies the same port, which they share (SO_REUSEPORT): the kernel
-spreads connections over them as the Service does over pods.
+All nodes have the same address, and so the HTTP proxies of the workers the same port, which they share (SO_REUSEPORT):
+the kernel spreads connections over them as the Service does over pods. The head's proxy has another one, since the
+Service leaves the head out (excludeHeadPodFromServeSvc).
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ class NodeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Of this machine: the service, and Ray's dashboard, GCS, client server and Redis."""
+    """Of this machine: the service on workers and on the head, and Ray's dashboard, GCS, client server and Redis."""
 
     http: int
+    head_http: int
     dashboard: int
     gcs: int
     client: int
@@ -89,7 +91,8 @@ class RayNode:
     def start_again(self) -> None:
         """After it was killed, with an empty disk, as a pod that is replaced; see wait_until_started.
 
-        A head would take the address that it left there, and that the workers' processes still name, for another head's.
+        A head would take the address that it left there, and that the workers' processes still name, for that of
+        another head.
         """
         shutil.rmtree(self._disk, ignore_errors=True)
         self._process = self._begun()
@@ -225,6 +228,7 @@ def running_nodes(ports: Ports, group: WorkerGroup, environment: Mapping[str, st
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_WORKER_PROXY_HTTP_PORT": str(ports.http),
         "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": group.drain_timeout_s,
     }
     nodes = Nodes(ports, group, {**os.environ, **environment, **own}, folder, token)

@@ -83,7 +83,7 @@ def running_setting(ports: Ports, workers: int, layer: Any = None) -> Iterator[S
         with running_nodes(ports, worker_group(), {**libpq, "OMP_NUM_THREADS": "1"}, workers) as nodes:
             folder = nodes.folder / "data"
             folder.mkdir()
-            config = layered(layered(serve_config(), on_one_machine(ports.http, folder)), layer or {})
+            config = layered(layered(serve_config(), on_one_machine(ports.head_http, folder)), layer or {})
             key = asyncio.run(_made_key(config, postgres.url(database)))
             cluster = Cluster(nodes, nodes.folder)
             cluster.deploy(config)

@@ -16,6 +16,7 @@ def details(*states: str, status: str = "HEALTHY", wanted: int = 1) -> dict[str,
     decoder = {"status": status, "message": "", "target_num_replicas": wanted, "replicas": replicas}
     return {
         "applications": {"rayscribe": {"status": "RUNNING", "deployments": {"Decoder": decoder}}},
+        "proxies": {"node": {"status": "HEALTHY"}},
     }
 
 
@@ -23,6 +24,7 @@ def test_it_is_settled_when_each_deployment_runs_as_many_as_it_is_to() -> None:
     view = view_of(details("RUNNING"))
     assert view.is_settled
     assert [replica.pid for replica in view.running("Decoder")] == [100]
+    assert view.proxies == ("HEALTHY",)
 
 
 @pytest.mark.parametrize(
@@ -40,4 +42,4 @@ def test_it_is_not_while_anything_comes_or_goes(unsettled: dict[str, Any]) -> No
 
 
 def test_what_was_never_deployed_is_not_settled() -> None:
-    assert not view_of({"applications": {}}).is_settled
+    assert not view_of({"applications": {}, "proxies": {}}).is_settled
