@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import httpx
@@ -31,12 +30,6 @@ from tests.fakes.openai_sdk import openai_client
 pytestmark = pytest.mark.unit
 
 FILE = ("call.wav", b"RIFF")
-
-
-@pytest.fixture
-async def sdk(edge: Edge) -> AsyncIterator[AsyncOpenAI]:
-    async with openai_client(edge.app) as client:
-        yield client
 
 
 async def post(edge: Edge, audio: bytes = b"RIFF", **fields: Any) -> httpx.Response:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import openai
@@ -13,9 +12,9 @@ from deployments.contracts import VocabularyTerm
 from deployments.errors import ConcurrencyLimitReached
 from serve_app.live.contracts import AudioFormat, Encoding
 from tests.fakes.asgi_socket import asgi_socket
-from tests.fakes.edge import Edge
-from tests.fakes.edge_server import served
+from tests.fakes.edge import Edge, FakeAccess
 from tests.fakes.openai_sdk import openai_client
+from tests.serve_app.dialects.edge_fixtures import serving
 
 pytestmark = pytest.mark.unit
 
@@ -33,12 +32,6 @@ SESSION: dict[str, Any] = {
     },
     "include": ["item.input_audio_transcription.logprobs"],
 }
-
-
-@pytest.fixture
-async def sdk(edge: Edge) -> AsyncIterator[AsyncOpenAI]:
-    async with openai_client(edge.app) as client:
-        yield client
 
 
 async def test_a_secret_and_what_its_sessions_begin_with(edge: Edge, sdk: AsyncOpenAI) -> None:
@@ -192,12 +185,7 @@ async def test_errors_of_the_beta(edge: Edge, body: dict[str, Any], param: str) 
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[tuple[Edge, str]]:
-    edge = Edge()
-    edge.access.key = "rs_good"
-    with served(edge) as url:
-        yield edge, url
+service = serving(lambda: Edge(access=FakeAccess(key="rs_good")))
 
 
 async def test_the_sdk_with_a_secret(service: tuple[Edge, str]) -> None:

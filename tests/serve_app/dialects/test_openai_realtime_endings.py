@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,25 +21,14 @@ from deployments.errors import (
 from serve_app.settings import LiveSettings, Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
+from tests.fakes.json_values import JSON
 from tests.fakes.live import UTTERANCE, LiveScript
-from tests.serve_app.dialects.openai_realtime import (
-    APPEND,
-    CLEAR,
-    COMMIT,
-    SPOKEN,
-    TEXT,
-    URL,
-    kinds,
-    update,
-)
+from tests.serve_app.dialects.edge_fixtures import socket_to
+from tests.serve_app.dialects.openai_realtime import APPEND, CLEAR, COMMIT, SPOKEN, TEXT, URL, kinds, update
 
 pytestmark = pytest.mark.unit
 
-
-@pytest.fixture
-async def socket(edge: Edge) -> AsyncIterator[AsgiSocket]:
-    async with asgi_socket(edge.app, URL) as opened:
-        yield opened
+socket = socket_to(URL)
 
 
 async def test_the_model_of_the_url(edge: Edge) -> None:
@@ -115,11 +103,6 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(edge: Edge, socket: 
     assert (edge.live.sessions[0].left, edge.access.visitors) == (True, 0)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
 PART = st.sampled_from(["format", "noise_reduction", "transcription", "turn_detection"])
 KIND = st.sampled_from(
     ["session.update", "transcription_session.update", APPEND["type"], COMMIT["type"], CLEAR["type"]]
