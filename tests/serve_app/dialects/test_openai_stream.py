@@ -18,11 +18,12 @@ from openai import AsyncOpenAI
 from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent, TranscriptionTextSegmentEvent
 
 from deployments.contracts import Segment, Transcript, TranscriptionRequest, Word
-from deployments.errors import Overloaded, ServiceUnavailable, StageLost
-from serve_app.access.visit import RateState, Visit
+from deployments.errors import Overloaded, StageLost
+from serve_app.access.visit import RateState
 from serve_app.pipeline import SegmentSink
 from tests.fakes.asgi_call import AsgiCall, asgi_call
-from tests.fakes.edge import Edge, FakeAccess, FakePipeline
+from tests.fakes.edge import Edge, FakePipeline
+from tests.fakes.losing_access import LosingAccess
 from tests.fakes.openai_sdk import openai_client
 from tests.fakes.virtual_time import run_virtually
 
@@ -64,32 +65,6 @@ class SteppedPipeline(FakePipeline):
     def step(self, count: int = 1) -> None:
         for _ in range(count):
             self.steps.release()
-
-
-@dataclass
-class LosingAccess(FakeAccess):
-    """Leases that can be lost, by the means of the real ones: a timeout in the task that entered.
-
-    ``left`` is set when a visitor has gone.
-    """
-
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @contextlib.asynccontextmanager
-    async def admitted(
-        self, credential: str | None, dialect: str, *, takes_secrets: bool = False
-    ) -> AsyncIterator[Visit]:
-        admitted = super().admitted(credential, dialect, takes_secrets=takes_secrets)
-        try:
-            async with admitted as visit, asyncio.timeout(None) as self.loss:
-                yield visit
-        except TimeoutError as error:
-            raise ServiceUnavailable("The lease was lost") from error
-        finally:
-            self.left.set()
-
-    def lose(self) -> None:
-        self.loss.reschedule(asyncio.get_running_loop().time())
 
 
 def streamed(**fields: str) -> httpx.Request:
