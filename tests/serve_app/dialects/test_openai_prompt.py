@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 
 from deployments.contracts import RefinementContext, VocabularyTerm, Word
@@ -17,6 +16,7 @@ from serve_app.settings import Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.fakes.live import UTTERANCE, WORDS, Line, LiveScript
+from tests.serve_app.dialects.openai_transcriptions import post
 
 pytestmark = pytest.mark.unit
 
@@ -39,20 +39,15 @@ async def prompted(settings: Settings) -> AsyncIterator[Edge]:
         yield built
 
 
-async def transcribe(edge: Edge, prompt: str = PROMPT) -> httpx.Response:
-    fields = {"model": "whisper-1", "prompt": prompt}
-    return await edge.client.post("/v1/audio/transcriptions", files={"file": ("a.wav", b"RIFF")}, data=fields)
-
-
 @pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
 async def test_a_prompt_is_context_for_the_language_model(prompted: Edge) -> None:
-    assert (await transcribe(prompted)).status_code == 200
+    assert (await post(prompted, prompt=PROMPT)).status_code == 200
     assert prompted.pipeline.requests[0].context == RefinementContext(text=PROMPT)
 
 
 @pytest.mark.parametrize("settings", [Settings(recognition=BIASED)], indirect=True)
 async def test_a_prompt_is_a_hint_for_the_recogniser(prompted: Edge) -> None:
-    assert (await transcribe(prompted)).status_code == 200
+    assert (await post(prompted, prompt=PROMPT)).status_code == 200
     (request,) = prompted.pipeline.requests
     assert (request.context, request.prompt) == (None, PROMPT)
 
@@ -60,23 +55,23 @@ async def test_a_prompt_is_a_hint_for_the_recogniser(prompted: Edge) -> None:
 @pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
 async def test_a_plan_without_refinement_has_no_prompt(prompted: Edge) -> None:
     prompted.access.plan = WITHOUT_REFINEMENT
-    response = await transcribe(prompted)
+    response = await post(prompted, prompt=PROMPT)
     assert (response.status_code, response.json()["error"]["param"]) == (403, "prompt")
 
 
 @pytest.mark.parametrize("settings", [Settings(refinement=LLM, recognition=BIASED)], indirect=True)
 async def test_a_plan_without_refinement_has_the_hint(prompted: Edge) -> None:
     prompted.access.plan = WITHOUT_REFINEMENT
-    assert (await transcribe(prompted)).status_code == 200
+    assert (await post(prompted, prompt=PROMPT)).status_code == 200
     (request,) = prompted.pipeline.requests
     assert (request.context, request.prompt) == (None, PROMPT)
 
 
 @pytest.mark.parametrize("settings", [Settings()], indirect=True)
 async def test_where_nothing_can_use_a_prompt_it_is_refused(prompted: Edge) -> None:
-    response = await transcribe(prompted)
+    response = await post(prompted, prompt=PROMPT)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "prompt")
-    assert (await transcribe(prompted, " ")).status_code == 200
+    assert (await post(prompted, prompt=" ")).status_code == 200
     assert prompted.pipeline.requests[0].context is None
 
 
