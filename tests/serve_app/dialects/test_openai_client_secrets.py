@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import openai
@@ -15,12 +14,11 @@ from tests.fakes.asgi_socket import asgi_socket
 from tests.fakes.edge import Edge, FakeAccess
 from tests.fakes.openai_sdk import openai_client
 from tests.serve_app.dialects.edge_fixtures import serving
+from tests.serve_app.dialects.openai_realtime import APPEND, COMMIT, TEXT
 
 pytestmark = pytest.mark.unit
 
 SECRETS, BETA = "/v1/realtime/client_secrets", "/v1/realtime/transcription_sessions"
-APPEND = {"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\0\1" * 24_000).decode()}
-TEXT = "conversation.item.input_audio_transcription"
 SESSION: dict[str, Any] = {
     "type": "transcription",
     "audio": {
@@ -62,7 +60,7 @@ async def test_a_secret_and_what_its_sessions_begin_with(edge: Edge, sdk: AsyncO
     async with asgi_socket(edge.app, "/v1/realtime", {"authorization": "Bearer ek_0"}) as socket:
         created = (await socket.read())["session"]
         assert (created["audio"], created["include"]) == (session.to_dict()["audio"], SESSION["include"])
-        for message in (APPEND, {"type": "input_audio_buffer.commit"}):
+        for message in (APPEND, COMMIT):
             socket.say(message)
         await socket.read_until(f"{TEXT}.completed")
     options = edge.live.sessions[0].options
@@ -201,9 +199,9 @@ async def test_the_sdk_with_a_secret(service: tuple[Edge, str]) -> None:
         await connection.input_audio_buffer.append(audio=APPEND["audio"])
         await connection.input_audio_buffer.commit()
         async for event in connection:
-            if event.type == "conversation.item.input_audio_transcription.completed":
+            if event.type == f"{TEXT}.completed":
                 break
-        assert event.type == "conversation.item.input_audio_transcription.completed"
+        assert event.type == f"{TEXT}.completed"
     assert edge.live.sessions[-1].options.audio == AudioFormat(Encoding.MULAW, 8000)
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
@@ -11,7 +10,7 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from tests.fakes.edge import Edge, FakeAccess
 from tests.serve_app.dialects.edge_fixtures import serving
-from tests.serve_app.dialects.openai_realtime import SECOND, URL
+from tests.serve_app.dialects.openai_realtime import APPEND, SECOND, TEXT, URL
 
 pytestmark = pytest.mark.unit
 
@@ -50,14 +49,14 @@ async def test_the_sdk(service: tuple[Edge, str]) -> None:
         )
         updated = await _until(connection, "session.updated")
         assert updated.session.audio.input.transcription.model == "gpt-4o-transcribe"
-        await connection.input_audio_buffer.append(audio=base64.b64encode(SECOND).decode())
+        await connection.input_audio_buffer.append(audio=APPEND["audio"])
         deltas = ""
         async for event in connection:
-            if event.type == "conversation.item.input_audio_transcription.delta":
+            if event.type == f"{TEXT}.delta":
                 deltas += event.delta or ""
-            if event.type == "conversation.item.input_audio_transcription.completed":
+            if event.type == f"{TEXT}.completed":
                 break
-        assert event.type == "conversation.item.input_audio_transcription.completed"
+        assert event.type == f"{TEXT}.completed"
         assert event.transcript == deltas == "Hello there."
         assert event.usage.type == "duration"
         await connection.input_audio_buffer.clear()

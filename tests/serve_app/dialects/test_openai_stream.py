@@ -26,7 +26,7 @@ from tests.fakes.asgi_call import AsgiCall, asgi_call
 from tests.fakes.edge import Edge, FakePipeline
 from tests.fakes.losing_access import LosingAccess
 from tests.fakes.openai_sdk import openai_client
-from tests.fakes.virtual_time import run_virtually
+from tests.fakes.virtual_time import virtually
 from tests.serve_app.dialects.openai_transcriptions import FILE, parsed, streamed
 
 pytestmark = pytest.mark.unit
@@ -234,21 +234,18 @@ async def test_a_slow_reader_slows_the_work(stepped: Edge, pipeline: SteppedPipe
     assert pipeline.handed_on == 50
 
 
-def test_silence_in_between_is_filled_with_comments() -> None:
-    async def main() -> None:
-        pipeline = SteppedPipeline()
-        edge = Edge(pipeline=pipeline)
-        async with asgi_call(edge.app, streamed()) as call:
-            await until_begun(call, pipeline)
-            loop = asyncio.get_running_loop()
-            begun_s = loop.time()
-            assert [await call.chunk() for _ in range(2)] == [": keep-alive\n\n"] * 2
-            assert loop.time() - begun_s == pytest.approx(30)
-            pipeline.step(2)
-            assert parsed(await call.chunk())[0]["delta"] == " Yes."
-        await edge.client.aclose()
-
-    run_virtually(main)
+@virtually
+async def test_silence_in_between_is_filled_with_comments() -> None:
+    pipeline = SteppedPipeline()
+    edge = Edge(pipeline=pipeline)
+    async with edge.client, asgi_call(edge.app, streamed()) as call:
+        await until_begun(call, pipeline)
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        assert [await call.chunk() for _ in range(2)] == [": keep-alive\n\n"] * 2
+        assert loop.time() - begun_s == pytest.approx(30)
+        pipeline.step(2)
+        assert parsed(await call.chunk())[0]["delta"] == " Yes."
 
 
 @contextlib.asynccontextmanager
