@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.errors import (
@@ -23,6 +23,7 @@ from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.fakes.json_values import JSON
 from tests.fakes.live import UTTERANCE, LiveScript
+from tests.fakes.virtual_time import run_virtually
 from tests.serve_app.dialects.edge_fixtures import socket_to
 from tests.serve_app.dialects.openai_realtime import APPEND, CLEAR, COMMIT, SPOKEN, TEXT, URL, kinds, update
 
@@ -117,19 +118,22 @@ ANY_MESSAGE = st.one_of(
 
 
 @given(messages=st.lists(ANY_MESSAGE, max_size=8))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-async def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
+@settings(max_examples=max(150, settings().max_examples))
+def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
     messages: list[dict[str, Any] | str | bytes],
 ) -> None:
-    edge = Edge(settings=Settings(live=LiveSettings(idle_timeout_s=0.02)))
+    run_virtually(lambda: _is_answered_and_closed(messages))
+
+
+async def _is_answered_and_closed(messages: list[dict[str, Any] | str | bytes]) -> None:
+    edge = Edge(settings=Settings(live=LiveSettings(idle_timeout_s=2.0)))
     async with asgi_socket(edge.app, URL) as socket:
         for message in messages:
             socket.say(message)
         await socket.read_until("session.created")
-        for _ in range(50 * (len(messages) + 1)):
-            await asyncio.sleep(0)
+        await asyncio.sleep(1.0)
         for session in edge.live.sessions:
-            session.say(SessionIdle(0.02))
+            session.say(SessionIdle(2.0))
         received = await socket.rest()
         await socket.task
     assert socket.close_code == 1008
