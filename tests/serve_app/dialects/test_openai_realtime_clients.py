@@ -10,7 +10,7 @@ from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from tests.fakes.edge import Edge, FakeAccess
 from tests.serve_app.dialects.edge_fixtures import serving
-from tests.serve_app.dialects.openai_realtime import APPEND, SECOND, TEXT, URL
+from tests.serve_app.dialects.openai_realtime import APPEND, SECOND, URL
 
 pytestmark = pytest.mark.unit
 
@@ -52,11 +52,11 @@ async def test_the_sdk(service: tuple[Edge, str]) -> None:
         await connection.input_audio_buffer.append(audio=APPEND["audio"])
         deltas = ""
         async for event in connection:
-            if event.type == f"{TEXT}.delta":
+            if event.type == "conversation.item.input_audio_transcription.delta":
                 deltas += event.delta or ""
-            if event.type == f"{TEXT}.completed":
+            if event.type == "conversation.item.input_audio_transcription.completed":
                 break
-        assert event.type == f"{TEXT}.completed"
+        assert event.type == "conversation.item.input_audio_transcription.completed"
         assert event.transcript == deltas == "Hello there."
         assert event.usage.type == "duration"
         await connection.input_audio_buffer.clear()
