@@ -15,7 +15,6 @@ from tests.serve_app.dialects.smallest_selfhost import listen
 
 pytestmark = pytest.mark.unit
 
-
 MISSING = {"error": "Missing required parameter: url or audio file", "code": "MISSING_PARAMETER"}
 
 

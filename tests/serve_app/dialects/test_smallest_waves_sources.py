@@ -16,7 +16,6 @@ from tests.serve_app.dialects.smallest_waves import HOOK, PATH, stt
 
 pytestmark = pytest.mark.unit
 
-
 URL = "https://example.com/calls/one%20call.wav?signature=secret"
 
 
