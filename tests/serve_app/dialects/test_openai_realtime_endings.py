@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -18,12 +17,12 @@ from deployments.errors import (
     StageLost,
     UnsupportedAudio,
 )
-from serve_app.settings import LiveSettings, Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.fakes.json_values import JSON
 from tests.fakes.live import UTTERANCE, LiveScript
 from tests.fakes.virtual_time import run_virtually
+from tests.serve_app.dialects.any_client import heard_out
 from tests.serve_app.dialects.edge_fixtures import socket_to
 from tests.serve_app.dialects.openai_realtime import APPEND, CLEAR, COMMIT, SPOKEN, TEXT, URL, kinds, update
 
@@ -39,13 +38,13 @@ async def test_the_model_of_the_url(edge: Edge) -> None:
 
 
 @pytest.mark.parametrize("url", ["/v1/realtime", "/v1/realtime?model=gpt-realtime", "/v1/realtime?intent=chat"])
-async def test_other_intents(edge: Edge, url: str) -> None:
+async def test_other_intents_are_refused_at_the_handshake(edge: Edge, url: str) -> None:
     async with asgi_socket(edge.app, url) as socket:
         (answer,) = await socket.rest()
     assert (socket.status, answer["error"]["param"]) == (400, "intent")
 
 
-async def test_keys(edge: Edge) -> None:
+async def test_a_key_comes_as_a_subprotocol_or_in_a_header(edge: Edge) -> None:
     edge.access.key = "rs_good"
     offered = ["realtime", "openai-insecure-api-key.rs_good"]
     async with asgi_socket(edge.app, URL, subprotocols=offered) as socket:
@@ -122,23 +121,9 @@ ANY_MESSAGE = st.one_of(
 def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
     messages: list[dict[str, Any] | str | bytes],
 ) -> None:
-    run_virtually(lambda: _is_answered_and_closed(messages))
-
-
-async def _is_answered_and_closed(messages: list[dict[str, Any] | str | bytes]) -> None:
-    edge = Edge(settings=Settings(live=LiveSettings(idle_timeout_s=2.0)))
-    async with asgi_socket(edge.app, URL) as socket:
-        for message in messages:
-            socket.say(message)
-        await socket.read_until("session.created")
-        await asyncio.sleep(1.0)
-        for session in edge.live.sessions:
-            session.say(SessionIdle(2.0))
-        received = await socket.rest()
-        await socket.task
+    socket: AsgiSocket = run_virtually(lambda: heard_out(URL, "session.created", messages))
     assert socket.close_code == 1008
-    assert received[-1]["type"] == "error"
-    assert received[-1]["error"]["code"] == "session_idle"
-    assert not any(message["type"] == "error" and message["error"]["type"] == "server_error" for message in received)
-    assert all(session.left for session in edge.live.sessions)
-    assert edge.access.visitors == 0
+    errors = [message["error"] for message in socket.messages if message["type"] == "error"]
+    assert socket.messages[-1]["type"] == "error"
+    assert errors[-1]["code"] == "session_idle"
+    assert not any(error["type"] == "server_error" for error in errors)

@@ -196,6 +196,6 @@ async def test_a_lost_utterance_is_an_error_and_an_empty_final_and_the_session_g
     assert socket.close_code is None
 
 
-async def test_health(edge: Edge) -> None:
+async def test_the_sockets_have_a_health_of_their_own(edge: Edge) -> None:
     answer = await edge.client.get("/ws/health")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})

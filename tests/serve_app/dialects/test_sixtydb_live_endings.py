@@ -47,7 +47,7 @@ async def test_a_door_that_stays_shut(edge: Edge, error: RayscribeError, code: s
 
 
 @pytest.mark.parametrize("place", ["apiKey", "token"])
-async def test_keys(edge: Edge, place: str) -> None:
+async def test_a_key_comes_in_the_url_and_a_wrong_one_ends_the_session(edge: Edge, place: str) -> None:
     edge.access.key = "sk_live_good"
     async with asgi_socket(edge.app, f"/ws/stt?{place}=sk_live_good&workspace_id=7") as socket:
         assert (await socket.read())["type"] == "connecting"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.errors import SessionIdle
-from serve_app.settings import LiveSettings, Settings
-from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
+from tests.fakes.asgi_socket import AsgiSocket
 from tests.fakes.edge import Edge
 from tests.fakes.json_values import JSON
 from tests.fakes.virtual_time import run_virtually
+from tests.serve_app.dialects.any_client import heard_out
 from tests.serve_app.dialects.edge_fixtures import socket_to
 from tests.serve_app.dialects.sixtydb_live import AUDIO, PCM, START, STOP, URL
 
@@ -93,23 +91,8 @@ ANY_MESSAGE = st.one_of(
 def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
     messages: list[dict[str, Any] | str | bytes], with_stop: bool
 ) -> None:
-    run_virtually(lambda: _is_answered_and_closed([*messages, STOP] if with_stop else messages))
-
-
-async def _is_answered_and_closed(messages: list[dict[str, Any] | str | bytes]) -> None:
-    edge = Edge(settings=Settings(live=LiveSettings(idle_timeout_s=2.0)))
-    async with asgi_socket(edge.app, URL) as socket:
-        for message in messages:
-            socket.say(message)
-        await socket.read_until("connection_established")
-        await asyncio.sleep(1.0)
-        for session in edge.live.sessions:
-            session.say(SessionIdle(2.0))
-        received = await socket.rest()
-        await socket.task
+    said = [*messages, STOP] if with_stop else messages
+    socket: AsgiSocket = run_virtually(lambda: heard_out(URL, "connection_established", said))
     assert socket.close_code in (1000, 1008)
-    last = received[-1]["type"]
-    assert (last == "session_stopped") if socket.close_code == 1000 else (last == "error")
-    assert not any(message.get("error_code") == "INTERNAL_ERROR" for message in received)
-    assert all(session.left for session in edge.live.sessions)
-    assert edge.access.visitors == 0
+    assert socket.messages[-1]["type"] == ("session_stopped" if socket.close_code == 1000 else "error")
+    assert not any(message.get("error_code") == "INTERNAL_ERROR" for message in socket.messages)

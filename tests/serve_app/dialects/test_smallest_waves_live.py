@@ -90,7 +90,7 @@ async def test_speakers_are_strings_in_the_order_they_were_heard(edge: Edge) -> 
         ({"punctuate": "false"}, "Hello there."),
     ],
 )
-async def test_casing(edge: Edge, query: dict[str, str], text: str) -> None:
+async def test_casing_and_punctuation_can_be_turned_off(edge: Edge, query: dict[str, str], text: str) -> None:
     answers = await said(edge, b"audio", CLOSE, word_timestamps="true", full_transcript="true", **query)
     last = answers[-1]
     assert last["transcript"] == last["full_transcript"] == " ".join(word["word"] for word in last["words"]) == text

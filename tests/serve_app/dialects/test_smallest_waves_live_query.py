@@ -22,7 +22,7 @@ def read(**query: str) -> WavesLiveQuery:
     return read_query(QueryParams({"model": "pulse", **query}), PathDefaults())
 
 
-def test_defaults() -> None:
+def test_what_a_session_is_asked_by_default() -> None:
     assert read().to_options("id") == LiveOptions("id", AudioFormat(Encoding.PCM_S16, 16_000))
 
 
