@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
@@ -19,6 +19,7 @@ from serve_app.live.session import EngineSession, SessionLimits
 from serve_app.live.signals import LiveSignals
 from tests.fakes.live_audio import LevelVad, ScriptedHearing, messages
 from tests.fakes.signals import RecordedSignals
+from tests.fakes.virtual_time import run_virtually
 
 Event = TypeVar("Event")
 
@@ -74,6 +75,11 @@ class LiveBench:
         """Wait for the last event."""
         await asyncio.wait([self.reader])
 
+    async def close(self) -> None:
+        """Close the session, and wait for its last event."""
+        await self.session.close()
+        await self.ended()
+
     def said(self, kind: type[Event]) -> list[Event]:
         return [event for event in self.events if isinstance(event, kind)]
 
@@ -95,6 +101,29 @@ class LiveBench:
         self.settled.append(ended)
         if self.settle_error:
             raise self.settle_error
+
+
+def held(bench: LiveBench, talk: Callable[[LiveBench], Awaitable[None]]) -> LiveBench:
+    """A whole session in virtual time, checked for what holds for any."""
+
+    async def main() -> None:
+        async with bench.open():
+            await talk(bench)
+        assert bench.hearing.running == 0
+
+    run_virtually(main)
+    check_order(bench.events)
+    return bench
+
+
+def saying(data: bytes) -> Callable[[LiveBench], Awaitable[None]]:
+    """The talk of a client who plays this and closes."""
+
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(data)
+        await bench.close()
+
+    return talk
 
 
 def check_order(events: list[LiveEvent]) -> None:

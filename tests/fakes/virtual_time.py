@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 
@@ -48,3 +48,13 @@ def run_virtually(main: Callable[[], Any]) -> Any:
     """Run an async function to its end in virtual time."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main())
+
+
+def virtually(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    """A test whose timers take no time."""
+
+    def run() -> None:
+        run_virtually(test)
+
+    run.__name__ = test.__name__
+    return run

@@ -104,6 +104,7 @@ def test_a_loop_of_the_model_is_not_passed_on(engine: MoonshineEngine) -> None:
     second = cut(recording("two_cities"), 1.0, 2.0)
     (hypothesis,) = engine.transcribe([english(np.tile(second, 25))])
     folded = [word.text.strip(".,").casefold() for word in hypothesis.words]
+    assert folded
     assert not any(
         folded[at : at + period] == folded[at + period : at + 2 * period] == folded[at + 2 * period : at + 3 * period]
         for period in range(2, 10)

@@ -21,8 +21,8 @@ from load_tests.load.page import chart, page
 from load_tests.load.plan import Caller, FileApi, LiveApi
 from load_tests.load.steps import Step
 from load_tests.load.summary import Cores, figures_of
-from tests.load_tests.load.test_plan import plan
-from tests.load_tests.load.test_summary import call
+from tests.load_tests.load.some_calls import call
+from tests.load_tests.load.some_plan import plan
 
 pytestmark = pytest.mark.unit
 

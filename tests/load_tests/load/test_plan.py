@@ -4,7 +4,6 @@ import random
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,15 +11,11 @@ from hypothesis import strategies as st
 
 from load_tests.load.callers_file import read_callers
 from load_tests.load.plan import (
-    DEFAULT_FILES,
-    DEFAULT_LENGTHS,
-    DEFAULT_LIVE,
     Arrivals,
     Caller,
     Deck,
     FileApi,
     LiveApi,
-    Plan,
     PlanError,
     parse_files,
     parse_lengths,
@@ -28,24 +23,9 @@ from load_tests.load.plan import (
     parse_live,
     poisson_times_s,
 )
+from tests.load_tests.load.some_plan import plan
 
 pytestmark = pytest.mark.unit
-
-
-def plan(**changes: Any) -> Plan:
-    parts: dict[str, Any] = {
-        "levels": (1.0, 2.0),
-        "arrivals": Arrivals.CLOSED,
-        "step_s": 10.0,
-        "files": DEFAULT_FILES,
-        "live_streams": 1,
-        "live": DEFAULT_LIVE,
-        "lengths": DEFAULT_LENGTHS,
-        "callers": (Caller("all"),),
-        "keeps_retry_after": False,
-        "timeout_s": 5.0,
-    }
-    return Plan(**(parts | changes))
 
 
 def test_options_are_read() -> None:

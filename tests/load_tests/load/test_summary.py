@@ -7,30 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from load_tests.live_latency import Latencies
-from load_tests.load.observations import FileCall, LiveCall, Outcome, outcome_of
+from load_tests.load.observations import LiveCall, Outcome, outcome_of
 from load_tests.load.plan import FileApi, LiveApi
 from load_tests.load.steps import Step
 from load_tests.load.summary import ALL, Count, figures_of
+from tests.load_tests.load.some_calls import call
 
 pytestmark = pytest.mark.unit
 
 STEP = Step(4.0, opened_s=100.0, closes_s=110.0, drained_s=113.0)
 SETTLE_S = 2.0
-
-
-def call(due_s: float, ended_s: float, audio_s: float = 2.0, **changes: Any) -> FileCall:
-    parts: dict[str, Any] = {
-        "step": 0,
-        "api": FileApi.LISTEN,
-        "caller": "all",
-        "length": "up to 5 s",
-        "audio_s": audio_s,
-        "due_s": due_s,
-        "sent_s": due_s,
-        "ended_s": ended_s,
-        "outcome": Outcome.DONE,
-    }
-    return FileCall(**(parts | changes))
 
 
 def test_a_recording_counts_with_the_part_that_lies_in_the_window() -> None:

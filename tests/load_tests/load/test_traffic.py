@@ -14,7 +14,7 @@ from load_tests.load.traffic import Traffic
 from load_tests.load.uploads import LENGTH_CLASSES, Upload, length_class
 from tests.fakes.audio_files import encode_wav
 from tests.fakes.recordings import recording
-from tests.load_tests.load.test_plan import plan
+from tests.load_tests.load.some_plan import plan
 
 pytestmark = pytest.mark.unit
 

@@ -16,7 +16,7 @@ from serve_app.access.keys import KeyStore
 from serve_app.access.lease_holder import HolderTimes, LeaseHolder
 from serve_app.access.ledger import Ledger
 from serve_app.access.plans import Plan
-from serve_app.access.users import User, UserStore
+from serve_app.access.users import User
 from serve_app.access.visit import Caller
 from serve_app.settings import AccessSettings
 from serve_app.storage.database import Database
@@ -30,23 +30,8 @@ SESSION = '{"include":[]}'
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def keys(database: Database, clock: FakeClock) -> KeyStore:
-    return KeyStore(database, cache_s=5.0, clock=clock)
-
-
-@pytest.fixture
 def secrets(database: Database, clock: FakeClock) -> ClientSecretStore:
     return ClientSecretStore(database, clock)
-
-
-@pytest.fixture
-async def ann(database: Database) -> User:
-    return await UserStore(database, AccessSettings()).ensure("ann")
 
 
 @pytest.fixture

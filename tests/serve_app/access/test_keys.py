@@ -8,29 +8,13 @@ from sqlalchemy import select
 
 from deployments.errors import InvalidParameter, NotFound, Unauthenticated
 from serve_app.access.keys import KeyStore
-from serve_app.access.users import User, UserStore
+from serve_app.access.users import User
 from serve_app.access.visit import Caller
-from serve_app.settings import AccessSettings
 from serve_app.storage.database import Database
 from serve_app.storage.tables import API_KEYS
 from tests.fakes.clock import FakeClock
 
 pytestmark = pytest.mark.unit
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def keys(database: Database, clock: FakeClock) -> KeyStore:
-    return KeyStore(database, cache_s=5.0, clock=clock)
-
-
-@pytest.fixture
-async def ann(database: Database) -> User:
-    return await UserStore(database, AccessSettings()).ensure("ann")
 
 
 async def _is_good(keys: KeyStore, key: str) -> bool:

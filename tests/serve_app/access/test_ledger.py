@@ -44,11 +44,6 @@ def ledger(database: Database, clock: FakeClock) -> Ledger:
     return Ledger(database, billing=True, clock=clock)
 
 
-@pytest.fixture
-async def ann(database: Database) -> User:
-    return await UserStore(database, AccessSettings()).ensure("ann")
-
-
 def _charge(user: User, request_id: str = "", **parts: object) -> Charge:
     charge = Charge(
         request_id or f"req_{uuid.uuid4().hex}", user.id, None, "openai", 12.0, 10.0, False, Outcome.COMPLETED

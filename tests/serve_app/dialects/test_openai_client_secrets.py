@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import base64
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import openai
@@ -13,15 +11,14 @@ from deployments.contracts import VocabularyTerm
 from deployments.errors import ConcurrencyLimitReached
 from serve_app.live.contracts import AudioFormat, Encoding
 from tests.fakes.asgi_socket import asgi_socket
-from tests.fakes.edge import Edge
-from tests.fakes.edge_server import served
+from tests.fakes.edge import Edge, FakeAccess
 from tests.fakes.openai_sdk import openai_client
+from tests.serve_app.dialects.edge_fixtures import serving
+from tests.serve_app.dialects.openai_realtime import APPEND, COMMIT, TEXT
 
 pytestmark = pytest.mark.unit
 
 SECRETS, BETA = "/v1/realtime/client_secrets", "/v1/realtime/transcription_sessions"
-APPEND = {"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\0\1" * 24_000).decode()}
-TEXT = "conversation.item.input_audio_transcription"
 SESSION: dict[str, Any] = {
     "type": "transcription",
     "audio": {
@@ -33,12 +30,6 @@ SESSION: dict[str, Any] = {
     },
     "include": ["item.input_audio_transcription.logprobs"],
 }
-
-
-@pytest.fixture
-async def sdk(edge: Edge) -> AsyncIterator[AsyncOpenAI]:
-    async with openai_client(edge.app) as client:
-        yield client
 
 
 async def test_a_secret_and_what_its_sessions_begin_with(edge: Edge, sdk: AsyncOpenAI) -> None:
@@ -69,7 +60,7 @@ async def test_a_secret_and_what_its_sessions_begin_with(edge: Edge, sdk: AsyncO
     async with asgi_socket(edge.app, "/v1/realtime", {"authorization": "Bearer ek_0"}) as socket:
         created = (await socket.read())["session"]
         assert (created["audio"], created["include"]) == (session.to_dict()["audio"], SESSION["include"])
-        for message in (APPEND, {"type": "input_audio_buffer.commit"}):
+        for message in (APPEND, COMMIT):
             socket.say(message)
         await socket.read_until(f"{TEXT}.completed")
     options = edge.live.sessions[0].options
@@ -192,12 +183,7 @@ async def test_errors_of_the_beta(edge: Edge, body: dict[str, Any], param: str) 
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[tuple[Edge, str]]:
-    edge = Edge()
-    edge.access.key = "rs_good"
-    with served(edge) as url:
-        yield edge, url
+service = serving(lambda: Edge(access=FakeAccess(key="rs_good")))
 
 
 async def test_the_sdk_with_a_secret(service: tuple[Edge, str]) -> None:
@@ -213,9 +199,9 @@ async def test_the_sdk_with_a_secret(service: tuple[Edge, str]) -> None:
         await connection.input_audio_buffer.append(audio=APPEND["audio"])
         await connection.input_audio_buffer.commit()
         async for event in connection:
-            if event.type == "conversation.item.input_audio_transcription.completed":
+            if event.type == f"{TEXT}.completed":
                 break
-        assert event.type == "conversation.item.input_audio_transcription.completed"
+        assert event.type == f"{TEXT}.completed"
     assert edge.live.sessions[-1].options.audio == AudioFormat(Encoding.MULAW, 8000)
 
 

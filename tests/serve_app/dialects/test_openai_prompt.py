@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 
 from deployments.contracts import RefinementContext, VocabularyTerm, Word
@@ -17,6 +15,8 @@ from serve_app.settings import Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.fakes.live import UTTERANCE, WORDS, Line, LiveScript
+from tests.serve_app.dialects.openai_realtime import APPEND, BUFFER, CLEAR, COMMIT, TEXT, URL, update
+from tests.serve_app.dialects.openai_transcriptions import post
 
 pytestmark = pytest.mark.unit
 
@@ -39,20 +39,15 @@ async def prompted(settings: Settings) -> AsyncIterator[Edge]:
         yield built
 
 
-async def transcribe(edge: Edge, prompt: str = PROMPT) -> httpx.Response:
-    fields = {"model": "whisper-1", "prompt": prompt}
-    return await edge.client.post("/v1/audio/transcriptions", files={"file": ("a.wav", b"RIFF")}, data=fields)
-
-
 @pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
 async def test_a_prompt_is_context_for_the_language_model(prompted: Edge) -> None:
-    assert (await transcribe(prompted)).status_code == 200
+    assert (await post(prompted, prompt=PROMPT)).status_code == 200
     assert prompted.pipeline.requests[0].context == RefinementContext(text=PROMPT)
 
 
 @pytest.mark.parametrize("settings", [Settings(recognition=BIASED)], indirect=True)
 async def test_a_prompt_is_a_hint_for_the_recogniser(prompted: Edge) -> None:
-    assert (await transcribe(prompted)).status_code == 200
+    assert (await post(prompted, prompt=PROMPT)).status_code == 200
     (request,) = prompted.pipeline.requests
     assert (request.context, request.prompt) == (None, PROMPT)
 
@@ -60,23 +55,23 @@ async def test_a_prompt_is_a_hint_for_the_recogniser(prompted: Edge) -> None:
 @pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
 async def test_a_plan_without_refinement_has_no_prompt(prompted: Edge) -> None:
     prompted.access.plan = WITHOUT_REFINEMENT
-    response = await transcribe(prompted)
+    response = await post(prompted, prompt=PROMPT)
     assert (response.status_code, response.json()["error"]["param"]) == (403, "prompt")
 
 
 @pytest.mark.parametrize("settings", [Settings(refinement=LLM, recognition=BIASED)], indirect=True)
 async def test_a_plan_without_refinement_has_the_hint(prompted: Edge) -> None:
     prompted.access.plan = WITHOUT_REFINEMENT
-    assert (await transcribe(prompted)).status_code == 200
+    assert (await post(prompted, prompt=PROMPT)).status_code == 200
     (request,) = prompted.pipeline.requests
     assert (request.context, request.prompt) == (None, PROMPT)
 
 
 @pytest.mark.parametrize("settings", [Settings()], indirect=True)
 async def test_where_nothing_can_use_a_prompt_it_is_refused(prompted: Edge) -> None:
-    response = await transcribe(prompted)
+    response = await post(prompted, prompt=PROMPT)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "prompt")
-    assert (await transcribe(prompted, " ")).status_code == 200
+    assert (await post(prompted, prompt=" ")).status_code == 200
     assert prompted.pipeline.requests[0].context is None
 
 
@@ -87,16 +82,11 @@ def test_hints_are_terms_and_then_the_sentences_of_the_prompt() -> None:
     assert recogniser_hints(vocabulary, PROMPT, Settings()) == ()
 
 
-URL = "/v1/realtime?intent=transcription"
 PARAMETER = "session.audio.input.transcription.prompt"
-APPEND = {"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\0\1" * 24_000).decode()}
-COMMIT = {"type": "input_audio_buffer.commit"}
-TEXT = "conversation.item.input_audio_transcription"
 
 
 def session(**content: Any) -> dict[str, Any]:
-    content = {"transcription": {"prompt": PROMPT}, **content}
-    return {"type": "session.update", "session": {"type": "transcription", "audio": {"input": content}}}
+    return update(transcription={"prompt": PROMPT}, **content)
 
 
 async def options_of_a_session(edge: Edge) -> LiveOptions:
@@ -210,9 +200,8 @@ async def test_an_item_of_several_utterances_waits_for_all(prompted: Edge) -> No
 @pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
 async def test_a_polish_that_was_asked_for_answers_one_commit_only(prompted: Edge) -> None:
     first = replace(PROVISIONAL, from_finalize=True)
-    edge = prompted
-    edge.live.script = LiveScript({}, [[first], [replace(POLISHED, from_finalize=True), ASKED]])
-    async with asgi_socket(edge.app, URL) as socket:
+    prompted.live.script = LiveScript({}, [[first], [replace(POLISHED, from_finalize=True), ASKED]])
+    async with asgi_socket(prompted.app, URL) as socket:
         for message in (session(turn_detection=None), APPEND, COMMIT, APPEND, COMMIT):
             socket.say(message)
         transcripts = [(await socket.read_until(f"{TEXT}.completed"))["transcript"] for _ in range(2)]
@@ -221,17 +210,16 @@ async def test_a_polish_that_was_asked_for_answers_one_commit_only(prompted: Edg
 
 @pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
 async def test_a_polish_of_what_was_cleared_is_not_told(prompted: Edge) -> None:
-    edge = prompted
-    edge.live.script = LiveScript({1: [PROVISIONAL]})
-    async with asgi_socket(edge.app, URL) as socket:
+    prompted.live.script = LiveScript({1: [PROVISIONAL]})
+    async with asgi_socket(prompted.app, URL) as socket:
         for message in (session(turn_detection=None), APPEND):
             socket.say(message)
         await socket.read_until(f"{TEXT}.delta")
-        socket.say({"type": "input_audio_buffer.clear"})
-        await socket.read_until("input_audio_buffer.cleared")
-        edge.live.sessions[0].say(POLISHED)
+        socket.say(CLEAR)
+        await socket.read_until(f"{BUFFER}.cleared")
+        prompted.live.sessions[0].say(POLISHED)
         socket.say(APPEND)
         socket.say(COMMIT)
         committed = await socket.read()
-        assert committed["type"] == "input_audio_buffer.committed"
+        assert committed["type"] == f"{BUFFER}.committed"
         assert (await socket.read_until(f"{TEXT}.completed"))["transcript"] == ""

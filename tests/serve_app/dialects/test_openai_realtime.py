@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from deployments.contracts import Word
-from deployments.errors import (
-    StageLost,
-)
+from deployments.errors import StageLost
 from serve_app.live.contracts import AudioFormat, Encoding, Final, Partial, SpeechEnded, SpeechStarted
-from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
+from tests.fakes.asgi_socket import AsgiSocket
 from tests.fakes.edge import Edge
 from tests.fakes.live import UTTERANCE, WORDS, Line, LiveScript
+from tests.serve_app.dialects.edge_fixtures import socket_to
 from tests.serve_app.dialects.openai_realtime import (
     APPEND,
     BUFFER,
@@ -30,11 +28,7 @@ from tests.serve_app.dialects.openai_realtime import (
 
 pytestmark = pytest.mark.unit
 
-
-@pytest.fixture
-async def socket(edge: Edge) -> AsyncIterator[AsgiSocket]:
-    async with asgi_socket(edge.app, URL) as opened:
-        yield opened
+socket = socket_to(URL)
 
 
 async def test_an_utterance_with_turn_detection(edge: Edge, socket: AsgiSocket) -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,22 +8,13 @@ import websockets
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-from tests.fakes.edge import Edge
-from tests.fakes.edge_server import served
-from tests.serve_app.dialects.openai_realtime import (
-    SECOND,
-    URL,
-)
+from tests.fakes.edge import Edge, FakeAccess
+from tests.serve_app.dialects.edge_fixtures import serving
+from tests.serve_app.dialects.openai_realtime import APPEND, SECOND, URL
 
 pytestmark = pytest.mark.unit
 
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[tuple[Edge, str]]:
-    edge = Edge()
-    edge.access.key = "rs_good"
-    with served(edge) as url:
-        yield edge, url.replace("http://", "ws://")
+service = serving(lambda: Edge(access=FakeAccess(key="rs_good")), "ws")
 
 
 async def _until(connection: AsyncRealtimeConnection, kind: str) -> Any:
@@ -60,7 +49,7 @@ async def test_the_sdk(service: tuple[Edge, str]) -> None:
         )
         updated = await _until(connection, "session.updated")
         assert updated.session.audio.input.transcription.model == "gpt-4o-transcribe"
-        await connection.input_audio_buffer.append(audio=base64.b64encode(SECOND).decode())
+        await connection.input_audio_buffer.append(audio=APPEND["audio"])
         deltas = ""
         async for event in connection:
             if event.type == "conversation.item.input_audio_transcription.delta":

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.errors import (
@@ -19,28 +17,18 @@ from deployments.errors import (
     StageLost,
     UnsupportedAudio,
 )
-from serve_app.settings import LiveSettings, Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
+from tests.fakes.json_values import JSON
 from tests.fakes.live import UTTERANCE, LiveScript
-from tests.serve_app.dialects.openai_realtime import (
-    APPEND,
-    CLEAR,
-    COMMIT,
-    SPOKEN,
-    TEXT,
-    URL,
-    kinds,
-    update,
-)
+from tests.fakes.virtual_time import run_virtually
+from tests.serve_app.dialects.any_client import heard_out
+from tests.serve_app.dialects.edge_fixtures import socket_to
+from tests.serve_app.dialects.openai_realtime import APPEND, CLEAR, COMMIT, SPOKEN, TEXT, URL, kinds, update
 
 pytestmark = pytest.mark.unit
 
-
-@pytest.fixture
-async def socket(edge: Edge) -> AsyncIterator[AsgiSocket]:
-    async with asgi_socket(edge.app, URL) as opened:
-        yield opened
+socket = socket_to(URL)
 
 
 async def test_the_model_of_the_url(edge: Edge) -> None:
@@ -50,13 +38,13 @@ async def test_the_model_of_the_url(edge: Edge) -> None:
 
 
 @pytest.mark.parametrize("url", ["/v1/realtime", "/v1/realtime?model=gpt-realtime", "/v1/realtime?intent=chat"])
-async def test_other_intents(edge: Edge, url: str) -> None:
+async def test_other_intents_are_refused_at_the_handshake(edge: Edge, url: str) -> None:
     async with asgi_socket(edge.app, url) as socket:
         (answer,) = await socket.rest()
     assert (socket.status, answer["error"]["param"]) == (400, "intent")
 
 
-async def test_keys(edge: Edge) -> None:
+async def test_a_key_comes_as_a_subprotocol_or_in_a_header(edge: Edge) -> None:
     edge.access.key = "rs_good"
     offered = ["realtime", "openai-insecure-api-key.rs_good"]
     async with asgi_socket(edge.app, URL, subprotocols=offered) as socket:
@@ -115,17 +103,12 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(edge: Edge, socket: 
     assert (edge.live.sessions[0].left, edge.access.visitors) == (True, 0)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
 PART = st.sampled_from(["format", "noise_reduction", "transcription", "turn_detection"])
 KIND = st.sampled_from(
     ["session.update", "transcription_session.update", APPEND["type"], COMMIT["type"], CLEAR["type"]]
 )
-ANY_MESSAGE = st.one_of(
-    st.sampled_from([APPEND, COMMIT, CLEAR, update(turn_detection=None), update(turn_detection={})]),
+GOOD_MESSAGE = st.sampled_from([APPEND, COMMIT, CLEAR, update(turn_detection=None), update(turn_detection={})])
+OTHER_MESSAGE = st.one_of(
     st.binary(max_size=20),
     st.text(max_size=20),
     st.builds(lambda part, content: update(**{part: content}), PART, JSON),
@@ -133,25 +116,18 @@ ANY_MESSAGE = st.one_of(
 )
 
 
+# Half of them good, or hardly a session would get as far as a text.
+ANY_MESSAGE = st.booleans().flatmap(lambda is_good: GOOD_MESSAGE if is_good else OTHER_MESSAGE)
+
+
 @given(messages=st.lists(ANY_MESSAGE, max_size=8))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-async def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
+@settings(max_examples=max(150, settings().max_examples))
+def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
     messages: list[dict[str, Any] | str | bytes],
 ) -> None:
-    edge = Edge(settings=Settings(live=LiveSettings(idle_timeout_s=0.02)))
-    async with asgi_socket(edge.app, URL) as socket:
-        for message in messages:
-            socket.say(message)
-        await socket.read_until("session.created")
-        for _ in range(50 * (len(messages) + 1)):
-            await asyncio.sleep(0)
-        for session in edge.live.sessions:
-            session.say(SessionIdle(0.02))
-        received = await socket.rest()
-        await socket.task
+    socket: AsgiSocket = run_virtually(lambda: heard_out(URL, "session.created", messages))
     assert socket.close_code == 1008
-    assert received[-1]["type"] == "error"
-    assert received[-1]["error"]["code"] == "session_idle"
-    assert not any(message["type"] == "error" and message["error"]["type"] == "server_error" for message in received)
-    assert all(session.left for session in edge.live.sessions)
-    assert edge.access.visitors == 0
+    errors = [message["error"] for message in socket.messages if message["type"] == "error"]
+    assert socket.messages[-1]["type"] == "error"
+    assert errors[-1]["code"] == "session_idle"
+    assert not any(error["type"] == "server_error" for error in errors)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,21 +8,12 @@ from deployments.contracts import VocabularyTerm, Word
 from serve_app.live.contracts import AudioFormat, Encoding, Final, SpeechStarted
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
-from tests.serve_app.dialects.openai_realtime import (
-    APPEND,
-    INPUT,
-    TEXT,
-    URL,
-    update,
-)
+from tests.serve_app.dialects.edge_fixtures import socket_to
+from tests.serve_app.dialects.openai_realtime import APPEND, INPUT, TEXT, URL, update
 
 pytestmark = pytest.mark.unit
 
-
-@pytest.fixture
-async def socket(edge: Edge) -> AsyncIterator[AsgiSocket]:
-    async with asgi_socket(edge.app, URL) as opened:
-        yield opened
+socket = socket_to(URL)
 
 
 async def test_what_an_update_may_say(edge: Edge, socket: AsgiSocket) -> None:

@@ -1,3 +1,5 @@
+"""A streamed transcription from its first event to its end, well or not, with a pipeline that takes its time."""
+
 from __future__ import annotations
 
 import asyncio
@@ -8,27 +10,26 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import numpy as np
 import numpy.typing as npt
 import openai
 import pytest
 import uvicorn
 from openai import AsyncOpenAI
-from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent, TranscriptionTextSegmentEvent
+from openai.types.audio import TranscriptionTextDeltaEvent
 
 from deployments.contracts import Segment, Transcript, TranscriptionRequest, Word
-from deployments.errors import Overloaded, ServiceUnavailable, StageLost
-from serve_app.access.visit import RateState, Visit
+from deployments.errors import Overloaded, StageLost
+from serve_app.access.visit import RateState
 from serve_app.pipeline import SegmentSink
 from tests.fakes.asgi_call import AsgiCall, asgi_call
-from tests.fakes.edge import Edge, FakeAccess, FakePipeline
+from tests.fakes.edge import Edge, FakePipeline
+from tests.fakes.losing_access import LosingAccess
 from tests.fakes.openai_sdk import openai_client
-from tests.fakes.virtual_time import run_virtually
+from tests.fakes.virtual_time import virtually
+from tests.serve_app.dialects.openai_transcriptions import FILE, parsed, streamed
 
 pytestmark = pytest.mark.unit
-
-FILE = ("call.wav", b"RIFF")
 
 
 @dataclass
@@ -66,41 +67,6 @@ class SteppedPipeline(FakePipeline):
             self.steps.release()
 
 
-@dataclass
-class LosingAccess(FakeAccess):
-    """Leases that can be lost, by the means of the real ones: a timeout in the task that entered.
-
-    ``left`` is set when a visitor has gone.
-    """
-
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @contextlib.asynccontextmanager
-    async def admitted(
-        self, credential: str | None, dialect: str, *, takes_secrets: bool = False
-    ) -> AsyncIterator[Visit]:
-        admitted = super().admitted(credential, dialect, takes_secrets=takes_secrets)
-        try:
-            async with admitted as visit, asyncio.timeout(None) as self.loss:
-                yield visit
-        except TimeoutError as error:
-            raise ServiceUnavailable("The lease was lost") from error
-        finally:
-            self.left.set()
-
-    def lose(self) -> None:
-        self.loss.reschedule(asyncio.get_running_loop().time())
-
-
-def streamed(**fields: str) -> httpx.Request:
-    data = {"model": "whisper-1", "stream": "true", **fields}
-    return httpx.Request("POST", "http://rayscribe/v1/audio/transcriptions", files={"file": FILE}, data=data)
-
-
-def parsed(chunk: str) -> list[Any]:
-    return [json.loads(line.removeprefix("data: ")) for line in chunk.split("\n\n") if line.startswith("data: {")]
-
-
 @pytest.fixture
 async def pipeline() -> SteppedPipeline:
     return SteppedPipeline()
@@ -120,73 +86,6 @@ async def until_begun(call: AsgiCall, pipeline: SteppedPipeline) -> list[Any]:
     pipeline.step()
     assert await call.status() == 200
     return parsed(await call.chunk())
-
-
-async def test_the_sdk_reads_the_text_as_it_comes(edge: Edge) -> None:
-    async with openai_client(edge.app) as sdk:
-        events = [
-            event
-            async for event in await sdk.audio.transcriptions.create(file=FILE, model="gpt-4o-transcribe", stream=True)
-        ]
-    assert events == [
-        TranscriptionTextDeltaEvent(type="transcript.text.delta", delta="Hello, there."),
-        TranscriptionTextDeltaEvent(type="transcript.text.delta", delta=" Yes."),
-        TranscriptionTextDoneEvent.model_validate(
-            {"type": "transcript.text.done", "text": "Hello, there. Yes.", "languages": [{"code": "en"}]}
-        ),
-    ]
-
-
-async def test_the_sdk_reads_speakers_as_they_come(edge: Edge) -> None:
-    async with openai_client(edge.app) as sdk:
-        stream = await sdk.audio.transcriptions.create(
-            file=FILE, model="gpt-4o-transcribe-diarize", stream=True, response_format="diarized_json"
-        )
-        events = [event async for event in stream]
-    deltas = [(event.delta, event.segment_id) for event in events if isinstance(event, TranscriptionTextDeltaEvent)]
-    assert deltas == [("Hello, there.", "seg_0"), (" Yes.", "seg_1")]
-    assert [event for event in events if isinstance(event, TranscriptionTextSegmentEvent)] == [
-        TranscriptionTextSegmentEvent(
-            type="transcript.text.segment", id="seg_0", start=0.1, end=0.9, speaker="A", text="Hello, there."
-        ),
-        TranscriptionTextSegmentEvent(
-            type="transcript.text.segment", id="seg_1", start=1.0, end=1.3, speaker="B", text="Yes."
-        ),
-    ]
-    assert isinstance(events[-1], TranscriptionTextDoneEvent)
-
-
-async def test_logprobs_come_with_the_deltas_and_again_at_the_end(edge: Edge) -> None:
-    async with openai_client(edge.app) as sdk:
-        stream = await sdk.audio.transcriptions.create(
-            file=FILE, model="gpt-4o-transcribe", stream=True, include=["logprobs"]
-        )
-        *deltas, done = [event async for event in stream]
-    assert isinstance(done, TranscriptionTextDoneEvent)
-    of_deltas = [
-        entry for event in deltas if isinstance(event, TranscriptionTextDeltaEvent) for entry in event.logprobs or ()
-    ]
-    assert [entry.to_dict() for entry in of_deltas] == [entry.to_dict() for entry in done.logprobs or ()]
-    assert "".join(entry.token or "" for entry in of_deltas) == done.text
-
-
-async def test_the_stream_is_events_and_ends_by_saying_so(edge: Edge) -> None:
-    async with asgi_call(edge.app, streamed(response_format="text")) as call:
-        start = await call.sent.get()
-        await call.task
-    headers = dict(start["headers"])
-    assert headers[b"content-type"].startswith(b"text/event-stream")
-    assert b"content-length" not in headers
-    messages = [call.sent.get_nowait() for _ in range(call.sent.qsize())]
-    assert messages[-1]["body"].endswith(b"\n\ndata: [DONE]\n\n")
-    assert [message["more_body"] for message in messages] == [True, True, False]
-
-
-async def test_silence_is_a_stream_without_deltas(edge: Edge) -> None:
-    edge.pipeline.segments = ()
-    async with asgi_call(edge.app, streamed()) as call:
-        assert await call.status() == 200
-        assert parsed(await call.chunk()) == [{"type": "transcript.text.done", "text": "", "languages": []}]
 
 
 async def test_text_comes_before_the_recording_is_done(stepped: Edge, pipeline: SteppedPipeline) -> None:
@@ -335,21 +234,18 @@ async def test_a_slow_reader_slows_the_work(stepped: Edge, pipeline: SteppedPipe
     assert pipeline.handed_on == 50
 
 
-def test_silence_in_between_is_filled_with_comments() -> None:
-    async def main() -> None:
-        pipeline = SteppedPipeline()
-        edge = Edge(pipeline=pipeline)
-        async with asgi_call(edge.app, streamed()) as call:
-            await until_begun(call, pipeline)
-            loop = asyncio.get_running_loop()
-            begun_s = loop.time()
-            assert [await call.chunk() for _ in range(2)] == [": keep-alive\n\n"] * 2
-            assert loop.time() - begun_s == pytest.approx(30)
-            pipeline.step(2)
-            assert parsed(await call.chunk())[0]["delta"] == " Yes."
-        await edge.client.aclose()
-
-    run_virtually(main)
+@virtually
+async def test_silence_in_between_is_filled_with_comments() -> None:
+    pipeline = SteppedPipeline()
+    edge = Edge(pipeline=pipeline)
+    async with edge.client, asgi_call(edge.app, streamed()) as call:
+        await until_begun(call, pipeline)
+        loop = asyncio.get_running_loop()
+        begun_s = loop.time()
+        assert [await call.chunk() for _ in range(2)] == [": keep-alive\n\n"] * 2
+        assert loop.time() - begun_s == pytest.approx(30)
+        pipeline.step(2)
+        assert parsed(await call.chunk())[0]["delta"] == " Yes."
 
 
 @contextlib.asynccontextmanager

@@ -1,3 +1,5 @@
+"""60db's answers."""
+
 from __future__ import annotations
 
 import hashlib
@@ -6,42 +8,17 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.contracts import (
-    SpeakerCount,
-    SpeakerTurn,
-    Transcript,
-    TranscriptionWarning,
-    Usage,
-    VocabularyTerm,
-    WarningCode,
-)
-from deployments.errors import (
-    AudioTooLong,
-    ConcurrencyLimitReached,
-    InsufficientCredits,
-    Overloaded,
-    QuotaExceeded,
-    RateLimitReached,
-    RayscribeError,
-    UnsupportedAudio,
-)
-from serve_app.access.plans import Feature, Plan
-from serve_app.access.visit import RateState
+from deployments.contracts import SpeakerTurn, Transcript, TranscriptionWarning, Usage, WarningCode
 from serve_app.dialects.sixtydb_answer import SttAnswer, WordDetails, to_answer
-from serve_app.settings import LimitSettings, Settings
-from tests.fakes.edge import SEGMENTS, TURNS, WORDS, Edge, FakePipeline
+from tests.fakes.edge import SEGMENTS, TURNS, WORDS, Edge
 from tests.fakes.transcripts import transcripts
+from tests.serve_app.dialects.sixtydb import stt
 
 pytestmark = pytest.mark.unit
-
-
-async def stt(edge: Edge, audio: bytes = b"RIFF", /, part: str = "file", **fields: str) -> httpx.Response:
-    return await edge.client.post("/stt", files={part: ("a.wav", audio)}, data=fields)
 
 
 def segment(text: str, start: float, end: float, confidence: float, *words: dict[str, Any]) -> dict[str, Any]:
@@ -159,229 +136,6 @@ async def test_a_warning_numbers_the_segments_that_it_is_about(edge: Edge) -> No
     assert answer["warnings"] == [
         {"code": "inline_code_switch_partial", "message": "Two languages", "affected_segments": [1]},
     ]
-
-
-async def test_the_pipeline_is_asked_for_what_the_form_says(edge: Edge) -> None:
-    fields = {
-        "language": "auto",
-        "languages": "en, en,",
-        "diarize": "true",
-        "min_speakers": "2",
-        "max_speakers": "4",
-        "keywords": "Rayscribe:3, New York ,a:b:0.5",
-        "script_correction": "true",
-    }
-    assert (await stt(edge, b"RIFF", **fields)).status_code == 200
-    (request,) = edge.pipeline.requests
-    assert (request.language, request.candidates) == (None, ("en",))
-    assert request.diarize
-    assert request.speaker_count == SpeakerCount(minimum=2, maximum=4)
-    assert request.vocabulary == (
-        VocabularyTerm("Rayscribe", 3.0),
-        VocabularyTerm("New York", 1.5),
-        VocabularyTerm("a:b", 0.5),
-    )
-    assert request.max_duration_s == 3600.0
-    assert request.numerals
-    assert request.script_correction
-
-
-@pytest.mark.parametrize(
-    ("fields", "count"),
-    [
-        ({"min_speakers": "2", "max_speakers": "1"}, SpeakerCount()),
-        ({"diarize": "true", "min_speakers": "0", "max_speakers": "-1"}, SpeakerCount()),
-        ({"diarize": "true", "min_speakers": "", "max_speakers": "3"}, SpeakerCount(maximum=3)),
-    ],
-)
-async def test_speaker_numbers_are_read_with_diarize_and_above_zero(
-    edge: Edge, fields: dict[str, str], count: SpeakerCount
-) -> None:
-    assert (await stt(edge, b"RIFF", **fields)).status_code == 200
-    assert edge.pipeline.requests[0].speaker_count == count
-
-
-async def test_the_older_name_of_the_file_is_taken_and_unknown_fields_are_ignored(edge: Edge) -> None:
-    response = await stt(edge, b"some audio", part="audio", lid_smoothing="3", language="", context=" ")
-    assert response.status_code == 200
-    assert edge.pipeline.audio == [b"some audio"]
-
-
-async def test_two_files_are_refused(edge: Edge) -> None:
-    response = await edge.client.post("/stt", files={"file": b"one", "audio": b"two"})
-    assert response.status_code == 400
-
-
-@pytest.mark.parametrize(
-    ("fields", "parameter", "code"),
-    [
-        ({"language": "de"}, "language", "unsupported_language"),
-        ({"languages": "en,ur"}, "languages", "unsupported_language"),
-        ({"language": "en", "languages": "de"}, "language", "INVALID_PARAMETER"),
-        ({"diarize": "perhaps"}, "diarize", "INVALID_PARAMETER"),
-        ({"diarize": "true", "min_speakers": "3", "max_speakers": "2"}, "min_speakers", "INVALID_PARAMETER"),
-        ({"diarize": "true", "min_speakers": "1000"}, "min_speakers", "INVALID_PARAMETER"),
-        ({"diarize": "true", "max_speakers": "1000"}, "max_speakers", "INVALID_PARAMETER"),
-        ({"diarize": "true", "max_speakers": "two"}, "max_speakers", "INVALID_PARAMETER"),
-        ({"return_timestamps": "segment"}, "return_timestamps", "INVALID_PARAMETER"),
-        ({"include_confidence": "2"}, "include_confidence", "INVALID_PARAMETER"),
-        ({"keywords": "Rayscribe:11"}, "keywords", "INVALID_PARAMETER"),
-        ({"keywords": "Rayscribe:0"}, "keywords", "INVALID_PARAMETER"),
-        ({"keywords": "Rayscribe:high"}, "keywords", "INVALID_PARAMETER"),
-        ({"keywords": "Rayscribe:nan"}, "keywords", "INVALID_PARAMETER"),
-        ({"keywords": "Rayscribe:"}, "keywords", "INVALID_PARAMETER"),
-        ({"keywords": ":2"}, "keywords", "INVALID_PARAMETER"),
-    ],
-)
-async def test_what_cannot_be_honoured_is_a_400_that_names_it(
-    edge: Edge, fields: dict[str, str], parameter: str, code: str
-) -> None:
-    response = await stt(edge, b"RIFF", **fields)
-    body = response.json()
-    assert response.status_code == 400
-    assert (body["error_code"], body["details"]["parameter"]) == (code, parameter)
-    assert body["success"] is False
-    assert parameter in body["error"] == body["message"]
-    assert not edge.pipeline.requests
-
-
-async def test_a_language_that_is_not_spoken_comes_with_those_that_are(edge: Edge) -> None:
-    assert (await stt(edge, language="de")).json()["details"]["supported"] == ["en"]
-
-
-async def test_context_is_left_out_where_the_plan_has_no_refinement(edge: Edge) -> None:
-    edge.access.plan = Plan(features=frozenset({Feature.DIARIZATION}))
-    answer = (await stt(edge, context="A call")).json()
-    assert answer["warning_codes"] == ["llm_refinement_not_in_plan"]
-    assert answer["warnings"][0]["affected_segments"] == []
-
-
-@pytest.mark.parametrize("parts", [{}, {"content": b""}, {"json": {}}, {"files": {"language": (None, "en")}}])
-async def test_a_request_without_a_file_says_so(edge: Edge, parts: dict[str, Any]) -> None:
-    response = await edge.client.post("/stt", **parts)
-    assert response.status_code == 400
-    assert response.json() == {
-        "success": False,
-        "error": "Missing required parameter: file",
-        "message": "Missing required parameter: file",
-        "error_code": "MISSING_PARAMETER",
-        "details": {"parameter": "file"},
-    }
-
-
-async def test_a_key_is_asked_for_before_anything_is_read(edge: Edge) -> None:
-    edge.access.key = "sk_live_good"
-    for path, call in (
-        ("/stt", edge.client.post),
-        ("/stt/models", edge.client.get),
-        ("/stt/languages", edge.client.get),
-    ):
-        response = await call(path)
-        assert (response.status_code, response.json()["error_code"]) == (401, "UNAUTHENTICATED")
-    headers = {"authorization": "Bearer sk_live_good"}
-    assert (await edge.client.post("/stt", files={"file": b"RIFF"}, headers=headers)).status_code == 200
-    assert (await edge.client.get("/stt/models", headers=headers)).status_code == 200
-    assert edge.access.dialects == ["sixtydb"]
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "code", "details", "retry_after"),
-    [
-        (ConcurrencyLimitReached(8, 0.5), 429, "STT_CONCURRENCY_LIMIT", {"limit": 8}, "1"),
-        (RateLimitReached(60, 12.3), 429, "STT_UPSTREAM_RATE_LIMIT", {"limit": 60, "retry_after_sec": 13}, "13"),
-        (QuotaExceeded(100, 60), 403, "QUOTA_EXCEEDED", {"retry_after_sec": 60}, "60"),
-        (InsufficientCredits(), 402, "INSUFFICIENT_CREDITS", {}, None),
-        (Overloaded("Full", 2), 503, "STT_UPSTREAM_UNAVAILABLE", {"retry_after_sec": 2}, "2"),
-    ],
-)
-async def test_limits_answer_in_the_vendors_words(
-    edge: Edge, error: RayscribeError, status: int, code: str, details: dict[str, int], retry_after: str | None
-) -> None:
-    edge.access.error = error
-    response = await stt(edge)
-    body = response.json()
-    assert (response.status_code, body["error_code"], body["details"]) == (status, code, details)
-    assert response.headers.get("retry-after") == retry_after
-
-
-async def test_the_rate_is_told(edge: Edge) -> None:
-    edge.access.rate = RateState(60, 42, 10.0)
-    assert (await stt(edge)).headers["x-ratelimit-remaining"] == "42"
-
-
-async def test_a_feature_that_the_plan_lacks_is_a_403(edge: Edge) -> None:
-    edge.access.plan = Plan(features=frozenset())
-    response = await stt(edge, diarize="true")
-    assert (response.status_code, response.json()["error_code"]) == (403, "FEATURE_NOT_IN_PLAN")
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        (UnsupportedAudio("no audio was found"), 415, "UNSUPPORTED_AUDIO"),
-        (AudioTooLong(3600.0), 413, "AUDIO_TOO_LONG"),
-        (ValueError("secret detail"), 500, "INTERNAL_ERROR"),
-    ],
-)
-async def test_audio_that_is_not_taken(edge: Edge, error: Exception, status: int, code: str) -> None:
-    edge.pipeline.error = error
-    response = await stt(edge)
-    assert (response.status_code, response.json()["error_code"]) == (status, code)
-    assert "secret" not in response.text
-
-
-async def test_this_api_has_limits_of_its_own() -> None:
-    limits = LimitSettings(dialect_max_bytes={"sixtydb": 100}, dialect_max_duration_s={"sixtydb": 5.0})
-    edge = Edge(settings=Settings(limits=limits), pipeline=FakePipeline())
-    async with edge.client:
-        assert (await stt(edge, b"x" * 100)).status_code == 200
-        assert edge.pipeline.requests[0].max_duration_s == 5.0
-        refused = await stt(edge, b"x" * 101)
-    assert refused.status_code == 413
-    assert refused.json()["details"] == {"max_bytes": 100}
-
-
-async def test_the_catalogue_tells_what_the_profile_can_do(edge: Edge) -> None:
-    features = ["speaker_diarization", "word_timestamps", "word_confidence", "keyword_boosting"]
-    assert (await edge.client.get("/stt/languages")).json() == {
-        "data": {
-            "languages": [
-                {"code": "auto", "name": "Auto-detect", "native": "Auto-detect", "code_switching": False},
-                {"code": "en", "name": "English", "native": "English", "code_switching": False},
-            ],
-            "total": 1,
-            "features": features,
-        }
-    }
-    assert (await edge.client.get("/stt/models")).json() == {
-        "success": True,
-        "message": "STT models retrieved",
-        "data": [
-            {
-                "id": "60db-stt-v01",
-                "model_name": "moonshine-tiny-en",
-                "description": "moonshine-tiny-en of the embedded profile",
-                "category": "speech-to-text",
-                "type": "stt",
-                "languages": 1,
-                "features": features,
-            }
-        ],
-    }
-
-
-async def test_the_api_page_describes_every_field(edge: Edge) -> None:
-    schema = (await edge.client.get("/openapi.json")).json()
-    call = schema["paths"]["/stt"]["post"]
-    fields = call["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-    assert all(field["description"] for field in fields.values())
-    assert all(field["examples"] for name, field in fields.items() if name != "file")
-    statuses = {"200", "400", "401", "402", "403", "413", "415", "429", "499", "500", "503"}
-    assert statuses <= set(call["responses"])
-    for name in ("SttAnswer", "SttSegment", "SttWord", "SttLanguages", "SttModel"):
-        described = schema["components"]["schemas"][name]["properties"].values()
-        # What a reference points to describes itself.
-        assert all("$ref" in field or field["description"] for field in described)
 
 
 @given(transcripts, st.booleans(), st.booleans(), st.floats(0, 1e5))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.fakes.edge import Edge
-from tests.fakes.edge_server import served
+from tests.fakes.edge import Edge, FakeAccess
+from tests.serve_app.dialects.edge_fixtures import serving
 
 pytestmark = pytest.mark.unit
 
@@ -30,13 +29,7 @@ fetch(`${url}/stt`, {
 }).then(async (answer) => console.log(JSON.stringify({ status: answer.status, body: await answer.json() })));
 """
 
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[tuple[Edge, str]]:
-    edge = Edge()
-    edge.access.key = "sk_live_good"
-    with served(edge) as url:
-        yield edge, url
+service = serving(lambda: Edge(access=FakeAccess(key="sk_live_good")))
 
 
 @pytest.fixture

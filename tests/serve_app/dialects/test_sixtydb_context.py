@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,6 +15,8 @@ from serve_app.settings import Settings
 from tests.fakes.asgi_socket import asgi_socket
 from tests.fakes.edge import Edge
 from tests.fakes.live import UTTERANCE, WORDS, FakeLiveService, LiveScript
+from tests.serve_app.dialects.sixtydb import stt
+from tests.serve_app.dialects.sixtydb_live import AUDIO, STOP, URL
 
 pytestmark = pytest.mark.unit
 
@@ -40,13 +41,13 @@ async def polishing() -> AsyncIterator[Edge]:
     assert built.access.visitors == 0
 
 
-async def stt(edge: Edge, **fields: str) -> dict[str, Any]:
-    answer: dict[str, Any] = (await edge.client.post("/stt", files={"file": b"RIFF"}, data=fields)).json()
+async def answer_of(edge: Edge, **fields: str) -> dict[str, Any]:
+    answer: dict[str, Any] = (await stt(edge, **fields)).json()
     return answer
 
 
 async def test_a_paragraph_is_for_the_language_model(polishing: Edge) -> None:
-    answer = await stt(polishing, context=" A call about Kubernetes. ")
+    answer = await answer_of(polishing, context=" A call about Kubernetes. ")
     assert answer["warning_codes"] == []
     (request,) = polishing.pipeline.requests
     assert request.context == RefinementContext(text="A call about Kubernetes.")
@@ -54,14 +55,14 @@ async def test_a_paragraph_is_for_the_language_model(polishing: Edge) -> None:
 
 
 async def test_an_object_has_facts_a_text_and_terms(polishing: Edge) -> None:
-    await stt(polishing, context=json.dumps(OBJECT), keywords="Kubernetes:3")
+    await answer_of(polishing, context=json.dumps(OBJECT), keywords="Kubernetes:3")
     (request,) = polishing.pipeline.requests
     assert request.context == ASKED
     assert request.vocabulary == (VocabularyTerm("Kubernetes", 3.0), VocabularyTerm("Ray Serve", 1.5))
 
 
 async def test_facts_may_be_an_object(polishing: Edge) -> None:
-    await stt(polishing, context='{"general": {"domain": "cloud"}, "text": null}')
+    await answer_of(polishing, context='{"general": {"domain": "cloud"}, "text": null}')
     assert polishing.pipeline.requests[0].context == RefinementContext((("domain", "cloud"),))
 
 
@@ -76,7 +77,7 @@ async def test_facts_may_be_an_object(polishing: Edge) -> None:
     ],
 )
 async def test_a_context_that_cannot_be_read(polishing: Edge, context: str, parameter: str) -> None:
-    answer = await stt(polishing, context=context)
+    answer = await answer_of(polishing, context=context)
     assert (answer["error_code"], answer["details"]["parameter"]) == ("INVALID_PARAMETER", parameter)
     assert not polishing.pipeline.requests
 
@@ -92,7 +93,7 @@ async def test_a_context_that_cannot_be_read(polishing: Edge, context: str, para
 async def test_without_a_model_the_rules_know_the_names_of_a_context_and_say_that_they_are_alone(
     edge: Edge, context: str
 ) -> None:
-    answer = await stt(edge, context=context)
+    answer = await answer_of(edge, context=context)
     assert answer["warning_codes"] == ["llm_refinement_unavailable"]
     (request,) = edge.pipeline.requests
     assert [term.text for term in request.vocabulary] == ["Anna Karenina", "Anna", "Karenina"]
@@ -108,7 +109,7 @@ async def test_without_a_model_a_session_is_told_at_its_start_that_the_rules_are
 
 
 async def test_without_a_model_terms_are_vocabulary(edge: Edge) -> None:
-    answer = await stt(edge, context='{"terms": ["Kubernetes", "Ray Serve"]}')
+    answer = await answer_of(edge, context='{"terms": ["Kubernetes", "Ray Serve"]}')
     assert answer["warning_codes"] == []
     (request,) = edge.pipeline.requests
     assert (request.context, request.vocabulary) == (None, TERMS)
@@ -116,7 +117,7 @@ async def test_without_a_model_terms_are_vocabulary(edge: Edge) -> None:
 
 async def test_a_plan_without_refinement_gets_the_terms_and_a_warning(polishing: Edge) -> None:
     polishing.access.plan = WITHOUT_REFINEMENT
-    answer = await stt(polishing, context=json.dumps(OBJECT))
+    answer = await answer_of(polishing, context=json.dumps(OBJECT))
     assert answer["warning_codes"] == ["llm_refinement_not_in_plan"]
     (request,) = polishing.pipeline.requests
     assert (request.context, request.vocabulary) == (None, TERMS)
@@ -124,14 +125,13 @@ async def test_a_plan_without_refinement_gets_the_terms_and_a_warning(polishing:
 
 async def test_what_became_of_the_polish_is_told(polishing: Edge) -> None:
     polishing.pipeline.warnings = (TranscriptionWarning(WarningCode.LLM_REFINEMENT_UNAVAILABLE, "too slow"),)
-    answer = await stt(polishing, context="A call")
+    answer = await answer_of(polishing, context="A call")
     assert answer["warnings"] == [
         {"code": "llm_refinement_unavailable", "message": "too slow", "affected_segments": []}
     ]
 
 
 START = {"type": "start", "languages": ["en"], "context": OBJECT}
-AUDIO = {"type": "audio", "audio": base64.b64encode(b"\0\1" * 800).decode()}
 HEARD = Final(0, "Hello there.", WORDS, 0.1, 0.9, "en", snr_db=21.0)
 REFINED = replace(HEARD, text="Hello Anna.", words=(Word("Hello", 0.1, 0.4, 0.9), Word("Anna.", 0.5, 0.9, 0.8)))
 NEXT = Partial(1, "And", (Word("And", 1.1, 1.4, 0.9),), 1.1, 1.4)
@@ -144,8 +144,8 @@ def saying(*finals: Final | Partial) -> FakeLiveService:
 
 async def session(live: FakeLiveService, start: dict[str, Any], settings: Settings = POLISHING) -> list[dict[str, Any]]:
     edge = Edge(settings=settings, live=live)
-    async with edge.client, asgi_socket(edge.app, "/ws/stt?apiKey=sk_live_good") as socket:
-        for message in (start, AUDIO, {"type": "stop"}):
+    async with edge.client, asgi_socket(edge.app, URL) as socket:
+        for message in (start, AUDIO, STOP):
             socket.say(message)
         messages: list[dict[str, Any]] = await socket.rest()
     return messages
@@ -200,7 +200,7 @@ async def test_a_polish_that_was_not_safe_is_told_with_its_final() -> None:
 async def test_the_one_utterance_of_a_session_ends_it_when_it_is_polished() -> None:
     live = saying(replace(HEARD, is_provisional=True), replace(REFINED, polished=True))
     edge = Edge(settings=POLISHING, live=live)
-    async with edge.client, asgi_socket(edge.app, "/ws/stt?apiKey=sk_live_good") as socket:
+    async with edge.client, asgi_socket(edge.app, URL) as socket:
         socket.say(START | {"config": {"continuous_mode": False}})
         socket.say(AUDIO)
         messages = await socket.rest()

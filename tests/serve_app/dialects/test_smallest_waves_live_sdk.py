@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,9 +17,9 @@ from smallestai.waves.speech_to_text.types.transcription_event import Transcript
 
 from deployments.contracts import VocabularyTerm
 from serve_app.live.contracts import AudioFormat, Encoding, Final
-from tests.fakes.edge import Edge
-from tests.fakes.edge_server import served
-from tests.fakes.live import UTTERANCE, WORDS, LiveScript
+from tests.fakes.edge import Edge, FakeAccess
+from tests.fakes.live import UTTERANCE, WORDS, FakeLiveService, LiveScript
+from tests.serve_app.dialects.edge_fixtures import serving
 
 pytestmark = [
     pytest.mark.unit,
@@ -30,14 +29,12 @@ pytestmark = [
 
 SPOKEN = Final(0, "Hello there.", WORDS, 0.1, 0.9, "en", "SPEAKER_00")
 
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[tuple[Edge, str]]:
-    edge = Edge()
-    edge.access.key = "sk_good"
-    edge.live.script = LiveScript({1: (*UTTERANCE[:4], SPOKEN)}, on_close=[SPOKEN])
-    with served(edge) as url:
-        yield edge, url
+service = serving(
+    lambda: Edge(
+        access=FakeAccess(key="sk_good"),
+        live=FakeLiveService(LiveScript({1: (*UTTERANCE[:4], SPOKEN)}, on_close=[SPOKEN])),
+    )
+)
 
 
 def environment_of(url: str) -> SmallestAIEnvironment:

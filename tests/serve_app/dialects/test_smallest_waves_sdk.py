@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,8 +19,8 @@ from smallestai.waves.errors import (
 from smallestai.waves.types import AsyncAccepted, TranscriptionResponse
 
 from deployments.errors import ConcurrencyLimitReached, InsufficientCredits, Overloaded, RayscribeError
-from tests.fakes.edge import Edge
-from tests.fakes.edge_server import served
+from tests.fakes.edge import Edge, FakeAccess, FakeSources
+from tests.serve_app.dialects.edge_fixtures import serving
 
 pytestmark = [
     pytest.mark.unit,
@@ -29,14 +28,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning"),
 ]
 
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[tuple[Edge, str]]:
-    edge = Edge()
-    edge.access.key = "sk_good"
-    edge.sources.files["https://example.com/call.wav"] = b"fetched"
-    with served(edge) as url:
-        yield edge, url
+service = serving(
+    lambda: Edge(access=FakeAccess(key="sk_good"), sources=FakeSources({"https://example.com/call.wav": b"fetched"}))
+)
 
 
 def client_of(url: str, key: str = "sk_good") -> SmallestAI:

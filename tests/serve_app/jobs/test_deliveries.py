@@ -3,15 +3,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import openai
 import pytest
 from standardwebhooks import Webhook
 
-from deployments.errors import RayscribeError, SourceUnreachable
+from deployments.errors import SourceUnreachable
 from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState, Job
 from serve_app.jobs.retries import full_jitter_s
 from serve_app.jobs.sender import WebhookSender
@@ -21,27 +19,11 @@ from serve_app.outbound.guard import AddressGuard
 from serve_app.settings import WebhookSettings
 from tests.fakes.job_bench import SECRET, JobBench, transcript_of
 from tests.fakes.scripted_http import fixed, response, scripted_server
+from tests.fakes.webhook import FakeWebhook
 
 pytestmark = pytest.mark.unit
 
 SETTINGS = WebhookSettings(max_attempts=4, first_retry_s=2.0, longest_retry_s=100.0)
-
-
-@dataclass
-class FakeWebhook:
-    """Answers what it is told to, in order, and the last of it for ever."""
-
-    answers: list[Acknowledgement | RayscribeError] = field(default_factory=lambda: [Acknowledgement(204)])
-    heard: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
-
-    async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
-    ) -> Acknowledgement:
-        self.heard.append((method, url, dict(headers), body))
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, RayscribeError):
-            raise answer
-        return answer
 
 
 async def _completed(bench: JobBench, **callback: Any) -> Job:

@@ -15,7 +15,7 @@ from serve_app.settings import WebhookSettings
 from tests.fakes.job_bench import JobBench, transcript_of
 from tests.fakes.job_pipeline import GatedPipeline
 from tests.fakes.signals import RecordedSignals
-from tests.serve_app.jobs.test_deliveries import FakeWebhook
+from tests.fakes.webhook import FakeWebhook
 
 pytestmark = pytest.mark.unit
 

@@ -22,7 +22,7 @@ from serve_app.settings import Settings
 from tests.fakes.live_bench import check_order
 from tests.fakes.recordings import TWO_CITIES, recording
 from tests.fakes.stages import FakeGraph, FakeStage
-from tests.serve_app.live.test_service import VISIT, Charges
+from tests.serve_app.live.charges import VISIT, Charges
 
 pytestmark = pytest.mark.engine
 

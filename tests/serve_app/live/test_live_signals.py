@@ -18,8 +18,7 @@ def test_a_final_tells_how_long_after_the_speech_it_came() -> None:
     async def talk() -> None:
         async with bench.open():
             await bench.play(speech(2) + silence(2))
-            await bench.session.close()
-            await bench.ended()
+            await bench.close()
 
     run_virtually(talk)
     (latency_s,) = bench.signals.observed(LIVE_FINAL)
@@ -35,8 +34,7 @@ def test_a_client_ahead_of_real_time_is_measured_by_the_clock() -> None:
         async with bench.open():
             for message in messages(speech(2) + silence(2)):
                 await bench.session.feed(message)
-            await bench.session.close()
-            await bench.ended()
+            await bench.close()
 
     run_virtually(talk)
     (latency_s,) = bench.signals.observed(LIVE_FINAL)
@@ -52,8 +50,7 @@ def test_what_silence_did_not_end_and_what_has_no_words_is_not_measured() -> Non
             await bench.session.finalize()
             await bench.play(silence(2))
             await bench.session.finalize()
-            await bench.session.close()
-            await bench.ended()
+            await bench.close()
 
     run_virtually(talk)
     assert len(bench.said(Final)) == 2

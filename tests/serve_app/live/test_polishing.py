@@ -102,8 +102,7 @@ def session(polish: ShoutingPolish, *, hang_up_after_s: float | None = None) -> 
                 return
             await playing
             await bench.session.finalize()
-            await bench.session.close()
-            await bench.ended()
+            await bench.close()
 
     run_virtually(main)
     return bench
@@ -170,8 +169,7 @@ def test_what_is_told_of_an_utterance_comes_with_both_of_its_finals_and_with_no_
         async with bench.open():
             await bench.play(silence(1) + speech(2) + silence(2))
             await bench.session.finalize()
-            await bench.session.close()
-            await bench.ended()
+            await bench.close()
 
     run_virtually(main)
     assert [(bool(final.text), final.is_provisional, final.warnings) for final in bench.said(Final)] == [
@@ -187,8 +185,7 @@ def test_without_a_polish_finals_come_once() -> None:
     async def main() -> None:
         async with bench.open():
             await bench.play(silence(1) + speech(2) + silence(2))
-            await bench.session.close()
-            await bench.ended()
+            await bench.close()
 
     run_virtually(main)
     assert [told(final) for final in bench.said(Final)] == [("word2 word3 word4 word5", False, False)]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,13 +10,11 @@ from deployments.errors import (
     FeatureNotInPlan,
     InvalidParameter,
     Overloaded,
-    RayscribeError,
     ServiceUnavailable,
     UnsupportedParameter,
 )
-from serve_app.access.plans import UNLIMITED, Plan
+from serve_app.access.plans import Plan
 from serve_app.access.pricing import Charge, Outcome
-from serve_app.access.visit import Caller, Visit
 from serve_app.engine_settings import DiarizationSettings, RecognitionSettings
 from serve_app.live.contracts import AudioFormat, Final, LiveOptions, LiveService, SessionEnded
 from serve_app.live.service import EngineLiveService
@@ -24,31 +22,14 @@ from serve_app.settings import LiveSettings, Settings
 from tests.fakes.live_audio import messages, silence
 from tests.fakes.recordings import recording
 from tests.fakes.stages import FakeGraph
+from tests.serve_app.live.charges import VISIT, Charges
 
 # The voice activity detector is the real one.
 pytestmark = pytest.mark.engine
 
-VISIT = Visit(Caller("user-1", "ada", "local", "key-1"), UNLIMITED, "smallest_waves")
 OPTIONS = LiveOptions("session-1")
 # "Ever tried." and a pause.
 SPEECH = bytes((recording("beckett")[: int(1.9 * 16_000)] * 32767).astype("<i2").data)
-
-
-@dataclass
-class Charges:
-    recorded: list[Charge] = field(default_factory=list)
-    noted: list[Charge] = field(default_factory=list)
-    error: RayscribeError | None = None
-
-    async def record(self, visit: Visit, charge: Charge) -> None:
-        assert visit is VISIT
-        if self.error:
-            raise self.error
-        self.recorded.append(charge)
-
-    def note(self, visit: Visit, charge: Charge) -> None:
-        assert visit is VISIT
-        self.noted.append(charge)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from deployments.refinement.polish.model import Prompt
 from deployments.refinement.polish.options import EndpointOptions, LanguageModelOptions
 from deployments.refinement.signals import ModelSignals
 from deployments.signal_table import LLM_TOKENS
-from tests.fakes.chat_server import ChatServer, chat_server, completion, json_response
+from tests.fakes.chat_server import ChatServer, chat_server, completion, json_response, replying_server
 from tests.fakes.language_model import doubtful_segment, edits_json, texts
 from tests.fakes.signals import RecordedSignals
 
@@ -30,16 +31,22 @@ NOTHING = completion(edits_json())
 
 
 @contextlib.asynccontextmanager
-async def endpoint(
-    answer: Callable[[int], bytes], delay_s: float = 0.0, concurrent_calls: int = 8
+async def connected(
+    server: contextlib.AbstractAsyncContextManager[ChatServer], concurrent_calls: int = 8
 ) -> AsyncIterator[tuple[EndpointModel, ChatServer]]:
-    async with chat_server(answer, delay_s) as chat:
+    async with server as chat:
         options = EndpointOptions(chat.url, "polish-1", "POLISH_KEY", concurrent_calls)
         model = EndpointModel(options, {"POLISH_KEY": "sk-very-secret"})
         try:
             yield model, chat
         finally:
             await model.close()
+
+
+def endpoint(
+    answer: Callable[[int], bytes], delay_s: float = 0.0
+) -> contextlib.AbstractAsyncContextManager[tuple[EndpointModel, ChatServer]]:
+    return connected(chat_server(answer, delay_s))
 
 
 async def test_a_prompt_and_its_answer() -> None:
@@ -119,8 +126,16 @@ async def test_a_slow_answer_is_given_up() -> None:
 
 
 async def test_calls_at_once_are_bounded() -> None:
-    async with endpoint(lambda _: NOTHING, delay_s=0.05, concurrent_calls=2) as (model, chat):
-        calls = [model.complete(PROMPT, max_tokens=77, timeout_s=5.0) for _ in range(6)]
+    two = asyncio.Barrier(2)
+
+    async def reply(_: dict[str, Any]) -> bytes:
+        await two.wait()
+        # A third, if it were let in, would come while these are still here.
+        await asyncio.sleep(0.05)
+        return NOTHING
+
+    async with connected(replying_server(reply), concurrent_calls=2) as (model, chat):
+        calls = [model.complete(PROMPT, max_tokens=77, timeout_s=60.0) for _ in range(6)]
         assert await asyncio.gather(*calls) == [edits_json()] * 6
     assert chat.most_at_once == 2
 

@@ -1,0 +1,188 @@
+"""How the conversations of every dialect end before their client ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from starlette.types import Message as AsgiMessage
+from starlette.types import Receive, Scope, Send
+
+from deployments.errors import (
+    AudioTooLarge,
+    ClientTooFast,
+    ConcurrencyLimitReached,
+    IllegalMove,
+    InsufficientCredits,
+    InvalidParameter,
+    MessageTooLarge,
+    ServiceUnavailable,
+    SessionIdle,
+    StageLost,
+    Unauthenticated,
+    UnsupportedAudio,
+)
+from serve_app.access.visit import Visit
+from serve_app.dialects.socket_frames import close_code
+from serve_app.live.contracts import LiveOptions
+from tests.fakes.asgi_socket import AsgiSocket
+from tests.fakes.edge import Edge
+from tests.fakes.live import FakeLiveService, FakeLiveSession, LiveScript
+from tests.fakes.losing_access import LosingAccess
+from tests.fakes.virtual_time import virtually
+from tests.serve_app.dialects.talk import app_of, session_of, talking
+
+pytestmark = pytest.mark.unit
+
+
+async def test_our_fault_is_told_without_its_text_and_logged(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+    async with talking(edge, "start") as socket:
+        socket.say("broken")
+        assert (await socket.rest())[-1] == {"type": "error", "kind": "ZeroDivisionError"}
+    assert socket.close_code == 1011
+    assert session_of(edge).left
+    assert "live connection failed" in caplog.text
+
+
+async def test_what_the_session_dies_of_is_told(edge: Edge) -> None:
+    async with talking(edge, "start") as socket:
+        assert (await socket.read())["type"] == "hello"
+        session_of(edge).say(StageLost("A stage was lost"))
+        assert await socket.rest() == [{"type": "error", "kind": "StageLost"}]
+    assert socket.close_code == 1013
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UnsupportedAudio("noise"), 1003),
+        (AudioTooLarge(1), 1003),
+        (Unauthenticated(False), 1008),
+        (InsufficientCredits(), 1008),
+        (ConcurrencyLimitReached(1, 1), 1008),
+        (ClientTooFast(30), 1008),
+        (SessionIdle(60), 1008),
+        (InvalidParameter("a", "b"), 1008),
+        (IllegalMove("open", "start"), 1008),
+        (MessageTooLarge(1), 1009),
+        (RuntimeError(), 1011),
+        (ServiceUnavailable("later"), 1013),
+    ],
+)
+def test_the_table_of_close_codes(error: Exception, code: int) -> None:
+    assert close_code(error) == code
+
+
+@pytest.mark.parametrize("way", ["message", "cancellation"])
+async def test_a_client_that_vanishes_frees_everything(edge: Edge, way: str) -> None:
+    async with talking(edge, "start") as socket:
+        socket.say(b"audio")
+        await socket.read_until("Final")
+        assert (edge.access.visitors, session_of(edge).left) == (1, False)
+        if way == "message":
+            socket.hang_up()
+        else:
+            socket.task.cancel()
+        await asyncio.wait([socket.task])
+        assert (edge.access.visitors, session_of(edge).left) == (0, True)
+        assert socket.task.cancelled() == (way == "cancellation")
+    assert socket.close_code is None
+
+
+class Deaf(AsgiSocket):
+    """Takes nothing after the greeting."""
+
+    async def _take(self, message: AsgiMessage) -> None:
+        if self.messages:
+            await asyncio.Event().wait()
+        await super()._take(message)
+
+
+@virtually
+async def test_a_client_that_does_not_read_is_given_up() -> None:
+    edge = Edge()
+    started_s = asyncio.get_running_loop().time()
+    socket = Deaf(app_of(edge), "/talk?start")
+    socket.say(b"audio")
+    await socket.task
+    assert 5 < asyncio.get_running_loop().time() - started_s < 30
+    assert (edge.access.visitors, session_of(edge).left) == (0, True)
+
+
+@virtually
+async def test_a_connection_without_a_session_ends_when_nothing_comes() -> None:
+    edge = Edge()
+    limit_s = edge.settings.live.idle_timeout_s
+    socket = AsgiSocket(app_of(edge), "/talk?again")
+    # A session that is open knows by itself how long it has been idle.
+    socket.say("start")
+    await asyncio.sleep(10 * limit_s)
+    assert socket.close_code is None
+    socket.say("close")
+    await asyncio.sleep(limit_s - 1)
+    assert socket.close_code is None
+    await asyncio.sleep(limit_s + 1)
+    assert (await socket.rest())[-1] == {"type": "error", "kind": "SessionIdle"}
+    assert socket.close_code == 1008
+
+
+class SlowToLeave(FakeLiveService):
+    """Sessions that are metered when they are left, which takes a while, or fails."""
+
+    metered = False
+    failure: Exception | None = None
+
+    @contextlib.asynccontextmanager
+    async def open(self, visit: Visit, options: LiveOptions) -> AsyncIterator[FakeLiveSession]:
+        async with super().open(visit, options) as session:
+            yield session
+            await asyncio.sleep(3)
+            if self.failure:
+                raise self.failure
+            self.metered = True
+
+
+@virtually
+async def test_the_end_is_told_when_session_and_lease_are_let_go() -> None:
+    live = SlowToLeave(LiveScript(after_messages={}))
+    edge = Edge(live=live)
+    app = app_of(edge)
+    seen = []
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def noting(message: AsgiMessage) -> None:
+            seen.append((message["type"], live.metered, edge.access.visitors))
+            await send(message)
+
+        await app(scope, receive, noting)
+
+    socket = AsgiSocket(watched, "/talk?start")
+    socket.say("close")
+    await socket.task
+    assert socket.messages[-1] == {"type": "bye"}
+    assert seen[-2:] == [("websocket.send", True, 0), ("websocket.close", True, 0)]
+    assert seen[-3] == ("websocket.send", False, 1)
+
+
+@virtually
+async def test_what_cannot_be_metered_does_not_end_well() -> None:
+    live = SlowToLeave(LiveScript(after_messages={}))
+    live.failure = ServiceUnavailable("The ledger does not answer")
+    socket = AsgiSocket(app_of(Edge(live=live)), "/talk?start")
+    socket.say("close")
+    await socket.task
+    assert socket.messages[-1] == {"type": "error", "kind": "ServiceUnavailable"}
+    assert socket.close_code == 1013
+
+
+async def test_a_lost_lease_ends_the_conversation() -> None:
+    access = LosingAccess()
+    edge = Edge(access=access)
+    async with talking(edge, "start") as socket:
+        assert (await socket.read())["type"] == "hello"
+        access.lose()
+        assert await socket.rest() == [{"type": "error", "kind": "ServiceUnavailable"}]
+    assert socket.close_code == 1013
+    assert session_of(edge).left

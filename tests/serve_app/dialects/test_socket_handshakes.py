@@ -1,0 +1,72 @@
+"""How every dialect answers a handshake that it does not take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, WebSocket
+from starlette.types import Receive, Scope, Send
+
+from deployments.errors import ConcurrencyLimitReached, Overloaded, RateLimitReached, Unauthenticated
+from serve_app.dialects.sockets import converse
+from serve_app.services import Services
+from tests.fakes.asgi_socket import asgi_socket
+from tests.fakes.edge import Edge
+from tests.serve_app.dialects.talk import TALK, app_of, talking
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(Unauthenticated(True), 401), (RateLimitReached(1, 1), 429), (Overloaded("full"), 503)]
+)
+async def test_a_refusal_is_an_answer_to_the_handshake(edge: Edge, error: Any, status: int) -> None:
+    edge.access.error = error
+    async with talking(edge) as socket:
+        body = (await socket.rest())[0]
+    assert (socket.status, socket.close_code) == (status, None)
+    assert body["message"]
+
+
+async def test_what_prepare_finds_wrong_is_one_too(edge: Edge) -> None:
+    edge.live.error = Overloaded("full")
+    for query, status in (("wrong", 400), ("start", 503)):
+        async with talking(edge, query) as socket:
+            await socket.rest()
+        assert socket.status == status
+    assert edge.access.visitors == 0
+
+
+async def test_a_dialect_may_tell_it_after_the_upgrade(edge: Edge) -> None:
+    edge.access.error = ConcurrencyLimitReached(1, 1)
+    async with talking(edge) as socket:
+        assert await socket.rest() == [{"type": "error", "kind": "ConcurrencyLimitReached"}]
+    assert (socket.status, socket.close_code) == (None, 1008)
+
+
+async def test_a_server_that_cannot_answer_a_handshake_upgrades_it(edge: Edge) -> None:
+    edge.access.error = Unauthenticated(True)
+    app = app_of(edge)
+
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "extensions": {}}, receive, send)
+
+    async with asgi_socket(plain, "/talk") as socket:
+        assert await socket.rest() == [{"type": "error", "kind": "Unauthenticated"}]
+    assert (socket.status, socket.close_code) == (None, 1008)
+
+
+async def test_a_service_without_live_transcription_says_so(edge: Edge) -> None:
+    async def talk(websocket: WebSocket) -> None:
+        services: Services = edge.app.state.services
+        without = Services(
+            **{name: getattr(services, name) for name in Services.__dataclass_fields__ if name != "live"}
+        )
+        await converse(websocket, without, TALK)
+
+    app = FastAPI()
+    app.websocket("/talk")(talk)
+    async with asgi_socket(app, "/talk?start") as socket:
+        await socket.rest()
+    assert socket.status == 503
