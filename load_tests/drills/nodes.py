@@ -127,6 +127,11 @@ class RayNode:
             for process in (self._process, *self._process.children(recursive=True)):
                 with contextlib.suppress(psutil.Error):
                     process.kill()
+        for process in psutil.process_iter():
+            # A start that fails ends before its children, and a GCS that is left has the head's port.
+            with contextlib.suppress(psutil.Error):
+                if any(f"{self._disk}/" in argument for argument in process.cmdline()):
+                    process.kill()
         self._process.wait()
 
 
