@@ -37,6 +37,7 @@ from load_tests.autoscaling_virtual import virtual_table
 from load_tests.hardware import read_hardware
 from load_tests.options import DEFAULT_RESULTS, ResultsOption
 from load_tests.report import Report, wide_console
+from serve_app.applications import placed_deployments, service_application
 from serve_app.autoscaling.policies import Batches, Connections, StagePolicy
 from serve_app.launcher import base_url, launched
 
@@ -82,7 +83,7 @@ def drill_scaling(config: dict[str, Any], down_after_s: float) -> dict[str, dict
     """The ``autoscaling_config`` of the stages of a Serve config that the drill has, with another wait for less."""
     found = {
         one["name"]: one["autoscaling_config"]
-        for one in config["applications"][0]["deployments"]
+        for _, one in placed_deployments(config["applications"])
         if one["name"] in _POLICIES
     }
     for scaling in found.values():
@@ -93,7 +94,8 @@ def drill_scaling(config: dict[str, Any], down_after_s: float) -> dict[str, dict
 def _config(port: int, scaling: Mapping[str, dict[str, Any]], folder: str) -> Any:
     from ray.serve.schema import ServeDeploySchema
 
-    limits = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["applications"][0]["args"]["limits"]
+    applications = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["applications"]
+    limits = service_application(applications)["args"]["limits"]
     application = {
         "name": _APPLICATION,
         "route_prefix": "/",

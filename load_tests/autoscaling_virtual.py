@@ -12,6 +12,7 @@ import yaml
 
 from load_tests.autoscaling_simulation import Connecting, Engines, Load, Settings, Work, settings_of, simulate
 from load_tests.report import Cell, Column, Table
+from serve_app.applications import placed_deployments
 from serve_app.autoscaling.policies import Batches, Connections, Cpu, Queue, StagePolicy
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -111,7 +112,7 @@ def _teeth(settings: Settings, work: Work, high: float) -> tuple[int, int]:
 
 def _scaling(stage: Stage) -> Mapping[str, Any]:
     config = yaml.safe_load((CONFIGS / f"{stage.config}.yaml").read_text(encoding="utf-8"))
-    for deployment in config["applications"][0]["deployments"]:
+    for _, deployment in placed_deployments(config["applications"]):
         if deployment["name"] == stage.name:
             found: Mapping[str, Any] = deployment["autoscaling_config"]
             return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import yaml
-
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount, SpeakerTurn, SpeechMap, TimeSpan, Waveform
 from deployments.diarization.onnx_trunk import load_onnx_diarizer
 from deployments.recognition.engine import SpeechWindow
@@ -12,13 +10,13 @@ from deployments.recognition.windows import WindowSettings, plan_windows
 from deployments.speech_gate.gate import GateSettings, SpeechGateEngine
 from load_tests.decoding import decode
 from load_tests.recordings import CHECKOUT
+from serve_app.serve_config import load_settings
 from serve_app.settings import Settings
 
 
 def embedded_settings() -> Settings:
     """The settings of the embedded profile, from its config file."""
-    config = yaml.safe_load((CHECKOUT / "configs" / "embedded.yaml").read_text())
-    return Settings.model_validate(config["applications"][0]["args"])
+    return load_settings(CHECKOUT / "configs" / "embedded.yaml")
 
 
 class Gate:

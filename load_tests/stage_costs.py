@@ -179,9 +179,10 @@ def costs_table(costs: Costs) -> Table:
 
 def _reserving(stages: Sequence[StageCost], config: Path) -> tuple[StageCost, ...]:
     """With the parts of a GPU that the config gives to each replica."""
-    (application,) = load_config(config).applications
+    applications = load_config(config).applications
     shares = {
         deployment.name: deployment.ray_actor_options.num_gpus or 0.0
+        for application in applications
         for deployment in application.deployments
         if deployment.ray_actor_options
     }

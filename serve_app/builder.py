@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import serve
 from ray.serve import Application
+from ray.serve.handle import DeploymentHandle
 
 from deployments.decode.deployment import Decoder
 from deployments.decode.limits import DecodeLimits
@@ -25,7 +26,7 @@ from serve_app.ingress import Ingress
 from serve_app.jobs.runner import JobRunner
 from serve_app.pipeline import StageHandles
 from serve_app.ray_signals import RaySignals
-from serve_app.settings import Settings, recognizer_deployment
+from serve_app.settings import AccessSettings, LimiterSettings, Settings, recognizer_deployment
 
 
 def build_app(args: Settings) -> Application:
@@ -39,9 +40,22 @@ def build_app(args: Settings) -> Application:
         diarizer=_deployment(Diarizer).bind(_diarizer_config(args), RaySignals()),
         refiner=_deployment(Refiner).bind(_refiner_config(args), RaySignals()),
     )
-    limiter = _deployment(Limiter).bind(LimiterConfig(lease_ttl_s=args.access.lease_ttl_s), signals=RaySignals())
     job_runner = _deployment(JobRunner).bind(args, stages, CALLBACK_FORMS)
-    return _deployment(Ingress).bind(args, stages, limiter, job_runner)
+    return _deployment(Ingress).bind(args, stages, _limiter(args.access), job_runner)
+
+
+def build_limiter(args: LimiterSettings) -> Application:
+    """The Limiter as a Serve application of its own, without HTTP: no change of the service's settings restarts it."""
+    return _deployment(Limiter).bind(LimiterConfig(lease_ttl_s=args.lease_ttl_s), signals=RaySignals())
+
+
+def _limiter(access: AccessSettings) -> Application | DeploymentHandle:
+    """Part of this graph, or that of another application, which may come up later than this one."""
+    if access.limiter_application is None:
+        return build_limiter(LimiterSettings(lease_ttl_s=access.lease_ttl_s))
+    # What Serve makes of a bound deployment. serve.get_deployment_handle would ask whether it exists, and both
+    # applications are built at the same time.
+    return DeploymentHandle(Limiter.__name__, access.limiter_application)
 
 
 def _deployment(stage: type[Any], name: str | None = None) -> Any:

@@ -10,12 +10,15 @@ from enum import StrEnum
 
 from ray.serve.context import _get_global_client
 from ray.serve.schema import (
+    ApplicationDetails,
     ApplicationStatus,
     DeploymentDetails,
     DeploymentStatusTrigger,
     ReplicaState,
     ServeInstanceDetails,
 )
+
+from serve_app.access.limiter import Limiter
 
 _CACHE_S = 1.0
 _TIMEOUT_S = 3.0
@@ -59,8 +62,10 @@ HealthProbe = Callable[[], Awaitable[StageHealth]]
 class ServeHealth:
     """Asks the Serve controller, at most once a second."""
 
-    def __init__(self, application: str) -> None:
+    def __init__(self, application: str, limiter_application: str | None = None) -> None:
+        """Names of the service's application, and of the Limiter's where that has its own."""
         self._application = application
+        self._limiter_application = limiter_application
         self._asked_at_s = float("-inf")
         self._last = StageHealth({})
         self._lock = asyncio.Lock()
@@ -81,10 +86,28 @@ class ServeHealth:
     def _ask(self) -> StageHealth:
         # What serve.status() is made of: alone it does not say how many replicas there are to be.
         details = ServeInstanceDetails.model_validate(_get_global_client().get_serve_details())
-        application = details.applications.get(self._application)
-        if application is None or application.status in (ApplicationStatus.NOT_STARTED, ApplicationStatus.DELETING):
-            return StageHealth({})
-        return StageHealth({name: stage_state(stage) for name, stage in application.deployments.items()})
+        return health_of(details, self._application, self._limiter_application)
+
+
+def health_of(details: ServeInstanceDetails, application: str, limiter_application: str | None) -> StageHealth:
+    """The stages of the service's application, and the Limiter, wherever it is."""
+    service = _known(details, application)
+    if service is None:
+        return StageHealth({})
+    stages = {name: stage_state(stage) for name, stage in service.deployments.items()}
+    if limiter_application is not None:
+        home = _known(details, limiter_application)
+        limiter = home and home.deployments.get(Limiter.__name__)
+        # Before it is deployed, too: callers with limits wait for it.
+        stages[Limiter.__name__] = stage_state(limiter) if limiter else StageState(0, 1, StageTrouble.STARTING)
+    return StageHealth(stages)
+
+
+def _known(details: ServeInstanceDetails, name: str) -> ApplicationDetails | None:
+    application = details.applications.get(name)
+    if application is None or application.status in (ApplicationStatus.NOT_STARTED, ApplicationStatus.DELETING):
+        return None
+    return application
 
 
 def stage_state(details: DeploymentDetails) -> StageState:

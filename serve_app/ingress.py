@@ -63,7 +63,7 @@ class Ingress:
         start_trace_export()
         # Nobody calls the runners; they are an argument because Serve starts what the ingress is bound to.
         self._job_runner = job_runner
-        health = ServeHealth(serve.get_replica_context().app_name)
+        health = ServeHealth(serve.get_replica_context().app_name, settings.access.limiter_application)
         async with contextlib.AsyncExitStack() as stack:
             surroundings = Surroundings(http_host(), alive_nodes(), is_draining)
             opening = opened_services(settings, stages, health, limiter, surroundings, RaySignals())

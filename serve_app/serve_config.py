@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from serve_app.applications import limiter_problems, placed_deployments, service_application
 from serve_app.autoscaling.config_check import scaling_problems
+from serve_app.settings_section import problems_of
 
 if TYPE_CHECKING:
     from ray.serve.schema import ServeDeploySchema
@@ -42,44 +44,39 @@ def load_config(path: Path, *, host: str | None = None, port: int | None = None)
     overrides = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     if overrides:
         config["http_options"] = {**(config.get("http_options") or {}), **overrides}
-    problems = [*unknown_keys(config, ServeDeploySchema), *_more_than_one_limiter(config), *_wrong_scaling(config)]
+    problems = [
+        *unknown_keys(config, ServeDeploySchema),
+        *limiter_problems(config["applications"]),
+        *_wrong_scaling(config),
+    ]
     if not problems:
         try:
             return ServeDeploySchema.model_validate(config)
         except ValidationError as error:
-            problems = _problems(error)
+            problems = problems_of(error)
     raise _invalid(path, problems)
 
 
 def load_settings(path: Path) -> Settings:
-    """Our own part of a config file, the ``args`` of its first application; without Ray, which takes long to import.
+    """Our own part of a config file, ``args`` of the service's application; without Ray, which takes long to import.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or these settings are wrong.
     """
     from serve_app.settings import Settings
 
-    match _read_yaml(path)["applications"]:
-        case [{"args": args}, *_]:
-            pass
-        case [{}, *_]:
-            args = None
-        case _:
-            raise _invalid(path, ["applications: not a list of mappings"])
+    service = service_application(_read_yaml(path)["applications"])
+    if not isinstance(service, dict):
+        raise _invalid(path, ["applications: not a list of mappings"])
     try:
-        return Settings.model_validate(args or {})
+        return Settings.model_validate(service.get("args") or {})
     except ValidationError as error:
-        problems = _problems(error)
+        problems = problems_of(error)
     raise _invalid(path, [f"applications[0].args.{problem}" for problem in problems])
 
 
 def _invalid(path: Path, problems: list[str]) -> ConfigError:
     return ConfigError("\n".join([f"{path} is not a valid config:", *(f"  {problem}" for problem in problems)]))
-
-
-def _problems(error: ValidationError) -> list[str]:
-    # The value that was found is left out: it may be a URL with a password.
-    return [f"{_dotted(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_url=False)]
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -91,6 +88,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(content, dict) or not content.get("applications"):
         raise ConfigError(f"{path} is not a Serve config: it lists no applications")
+    if not isinstance(content["applications"], list):
+        raise _invalid(path, ["applications: not a list of mappings"])
     return content
 
 
@@ -109,30 +108,12 @@ def unknown_keys(value: Any, annotation: Any, path: str = "") -> Iterator[str]:
             return
 
 
-def _more_than_one_limiter(config: dict[str, Any]) -> Iterator[str]:
-    """Two Limiters would each allow every user all of his plan."""
-    for _, deployment in _deployments(config):
-        if deployment.get("name") == "Limiter":
-            scales = "autoscaling_config" in deployment or deployment.get("num_replicas", 1) != 1
-            if scales or deployment.get("max_surge_percent", 0) != 0:
-                yield "Limiter: there must be one replica, and never two for a while"
-
-
 def _wrong_scaling(config: dict[str, Any]) -> Iterator[str]:
-    for path, deployment in _deployments(config):
+    for path, deployment in placed_deployments(config["applications"]):
         autoscaling = deployment.get("autoscaling_config")
         if isinstance(autoscaling, dict):
             for problem in scaling_problems(str(deployment.get("name")), autoscaling):
                 yield f"{path}.autoscaling_config.{problem}"
-
-
-def _deployments(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All that are written as they should be, with their places."""
-    for number, application in enumerate(config["applications"]):
-        deployments = application.get("deployments") if isinstance(application, dict) else None
-        for index, deployment in enumerate(deployments if isinstance(deployments, list) else ()):
-            if isinstance(deployment, dict):
-                yield f"applications[{number}].deployments[{index}]", deployment
 
 
 def _unknown_in_model(value: dict[Any, Any], model: type[BaseModel], path: str) -> Iterator[str]:
@@ -149,7 +130,3 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
     """Members of a union, models before the plain dict that Serve's types also allow."""
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     return (member for member in members if member is not NoneType)
-
-
-def _dotted(location: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")

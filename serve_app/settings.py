@@ -23,6 +23,7 @@ from serve_app.engine_settings import (
 from serve_app.settings_section import Section
 
 _MIB = 1024 * 1024
+_LEASE_TTL_S = 5.0
 
 
 class LimitSettings(Section):
@@ -93,8 +94,16 @@ class AccessSettings(Section):
     )
     billing: bool = Field(False, description="Charge wallets, and answer 402 when one is empty.")
     key_cache_s: float = Field(5.0, ge=0, description="How long a revoked key may go on working.")
-    lease_ttl_s: float = Field(5.0, gt=0, description="A holder of leases that is silent so long is taken for dead.")
+    lease_ttl_s: float = Field(
+        _LEASE_TTL_S, gt=0, description="A holder of leases that is silent so long is taken for dead."
+    )
     heartbeat_s: float = Field(1.0, gt=0, description="How often a holder of leases reports.")
+    limiter_application: str | None = Field(
+        None,
+        min_length=1,
+        description="Application of the same config file that is the Limiter alone (serve_app.builder:build_limiter), "
+        "so that no change of these settings restarts it. Default: the Limiter is part of this one.",
+    )
 
     @model_validator(mode="after")
     def _names_known_plans(self) -> AccessSettings:
@@ -104,6 +113,12 @@ class AccessSettings(Section):
         if self.heartbeat_s * 3 > self.lease_ttl_s:
             raise ValueError("lease_ttl_s must be at least three times heartbeat_s: one report may be lost")
         return self
+
+
+class LimiterSettings(Section):
+    """``args`` of a Limiter that is an application of its own."""
+
+    lease_ttl_s: float = Field(_LEASE_TTL_S, gt=0, description="As access.lease_ttl_s of the service.")
 
 
 class S3Settings(Section):

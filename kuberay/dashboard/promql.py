@@ -5,7 +5,8 @@ from __future__ import annotations
 OURS = 'namespace=~"$namespace"'
 """Of one installation; where no Kubernetes is, series have no namespace, and ``.*`` takes them."""
 
-_SERVE = f'{OURS}, application="rayscribe"'
+# The service's application, and the Limiter's where it has its own (configs/kuberay-*.yaml).
+_SERVE = f'{OURS}, application=~"rayscribe|rayscribe-limiter"'
 _FAULTS = (
     "overloaded",
     "service_unavailable",

@@ -1,4 +1,4 @@
-"""The application on the nodes: deployed by `serve deploy`, and looked at over the dashboard's API."""
+"""The applications on the nodes: deployed by `serve deploy`, and looked at over the dashboard's API."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from load_tests.drills.manifest import Config
 from load_tests.drills.nodes import Nodes
 
-APPLICATION = "rayscribe"
 _READY_TIMEOUT_S = 420.0
 _LOOK_EVERY_S = 0.5
 
 
 class NotReady(Exception):
-    """The application did not come up, or back; the message says what it waits for."""
+    """An application did not come up, or back; the message says what it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,14 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """One look. ``wanted`` is how many replicas each deployment is to have; ``pending`` are those not healthy.
+    """One look at all applications. ``status`` is that of one that does not run, if there is one.
 
-    ``proxies`` are the states of the HTTP proxies: one that is not healthy may know no route yet.
+    ``homes`` are the applications of the deployments, ``wanted`` is how many replicas each is to have, and ``pending``
+    are those not healthy. ``proxies`` are the states of the HTTP proxies: one that is not healthy may know no route yet.
     """
 
     status: str
+    homes: dict[str, str]
     wanted: dict[str, int]
     pending: dict[str, str]
     replicas: tuple[Replica, ...]
@@ -61,7 +62,7 @@ class ClusterView:
 
 
 class Cluster:
-    """The application on running nodes."""
+    """The applications on running nodes."""
 
     def __init__(self, nodes: Nodes, folder: Path) -> None:
         self.nodes = nodes
@@ -108,12 +109,12 @@ class Cluster:
         ends_at_s = time.monotonic() + timeout_s
         while not (view := self.look()).is_settled:
             if time.monotonic() > ends_at_s or view.status == "DEPLOY_FAILED":
-                raise NotReady(f"the application is {view.status}: {view.pending}; {view.replicas}")
+                raise NotReady(f"an application is {view.status}: {view.pending}; {view.replicas}")
             time.sleep(_LOOK_EVERY_S)
         return view
 
     def wait_until_answering(self, timeout_s: float = 120.0) -> None:
-        """Return when all proxies are well and answer: they listen a second or two after the application runs.
+        """Return when all proxies are well and answer: they listen a second or two after the applications run.
 
         Raises:
             NotReady: they do not.
@@ -126,10 +127,11 @@ class Cluster:
 
     def leases(self) -> int:
         """How many leases the Limiter holds. A process of its own asks: it may have to attach to a worker node."""
+        home = self.look().homes["Limiter"]
         script = (
             "import ray; from ray import serve;"
             f"ray.init(address='127.0.0.1:{self.nodes.ports.gcs}', namespace='serve', log_to_driver=False);"
-            f"print(serve.get_deployment_handle('Limiter', '{APPLICATION}').load.remote().result(timeout_s=30).leases)"
+            f"print(serve.get_deployment_handle('Limiter', '{home}').load.remote().result(timeout_s=30).leases)"
         )
         done = subprocess.run(
             [sys.executable, "-c", script], env=self.nodes.environment, capture_output=True, text=True, check=False
@@ -153,10 +155,11 @@ class Cluster:
 
 def view_of(details: dict[str, Any]) -> ClusterView:
     """What /api/serve/applications/ answers, as far as it is used here."""
-    application = details["applications"].get(APPLICATION, {"status": "NOT_STARTED", "deployments": {}})
-    deployments = application["deployments"]
+    applications = details["applications"]
+    deployments = {name: one for each in applications.values() for name, one in each["deployments"].items()}
     return ClusterView(
-        status=application["status"],
+        status=_worst({each["status"] for each in applications.values()}),
+        homes={name: home for home, each in applications.items() for name in each["deployments"]},
         wanted={name: one["target_num_replicas"] for name, one in deployments.items()},
         pending={
             name: f"{one['status']} {one['message']}".strip()
@@ -170,3 +173,8 @@ def view_of(details: dict[str, Any]) -> ClusterView:
         ),
         proxies=tuple(proxy["status"] for proxy in details["proxies"].values()),
     )
+
+
+def _worst(statuses: set[str]) -> str:
+    """``RUNNING`` where all run."""
+    return min(statuses, key=lambda one: (one != "DEPLOY_FAILED", one == "RUNNING", one), default="NOT_STARTED")

@@ -14,6 +14,7 @@ from load_tests.drills.failures import leases_left
 from load_tests.drills.manifest import Config
 from load_tests.drills.setting import Setting
 from load_tests.report import Cell, Column, Table
+from serve_app.applications import service_application
 
 _FILES = 24
 _SESSIONS = 2
@@ -59,7 +60,7 @@ def shorter_delays(config: Config) -> Any:
     """A layer by which replicas go soon after the load, where the file waits for minutes: by Serve's delay or ours."""
     scaled = [
         {"name": one["name"], "autoscaling_config": _hasty(one["autoscaling_config"])}
-        for one in config["applications"][0]["deployments"]
+        for one in service_application(config["applications"])["deployments"]
         if "autoscaling_config" in one
     ]
     return {"applications": [{"deployments": scaled}]}

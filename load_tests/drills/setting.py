@@ -20,6 +20,7 @@ from load_tests.live_speech import to_pcm
 from load_tests.recordings import wheel_recordings
 from serve_app.access.keys import KeyStore
 from serve_app.access.users import UserStore
+from serve_app.applications import service_application
 from serve_app.settings import Settings
 from serve_app.storage.database import Database
 from tests.fakes.audio_files import encode_wav
@@ -93,7 +94,7 @@ def running_setting(ports: Ports, workers: int, layer: Any = None) -> Iterator[S
 
 
 async def _made_key(config: Config, database_url: str) -> str:
-    access = Settings.model_validate(config["applications"][0]["args"]).access
+    access = Settings.model_validate(service_application(config["applications"])["args"]).access
     database = Database(database_url)
     try:
         await database.migrate()

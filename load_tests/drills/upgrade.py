@@ -11,7 +11,7 @@ from typing import Any
 from load_tests.drills.cluster import Cluster
 from load_tests.drills.endings import Attempt, Ending, Impact, JobCount, impact_of
 from load_tests.drills.failures import delivered, labels_shown, leases_left
-from load_tests.drills.manifest import layered
+from load_tests.drills.manifest import layered, serve_config
 from load_tests.drills.setting import Setting
 from load_tests.report import Cell, Column, Table
 
@@ -54,14 +54,20 @@ class Rollout:
 
 
 def updates() -> tuple[Update, ...]:
-    """A setting (what has it as an argument is replaced), then what stands for new code: all is replaced. Twice."""
+    """A setting (the service's replicas are replaced), then what stands for new code: the Limiter's, too. Twice."""
+    names = [application["name"] for application in serve_config()["applications"]]
     return tuple(
         update
         for release in ("1", "2")
         for update in (
             Update(f"setting {release}", {"applications": [{"args": {"limits": {"max_requests": 12 + int(release)}}}]}),
             Update(
-                f"code {release}", {"applications": [{"runtime_env": {"env_vars": {"RAYSCRIBE_RELEASE": release}}}]}
+                f"code {release}",
+                {
+                    "applications": [
+                        {"name": name, "runtime_env": {"env_vars": {"RAYSCRIBE_RELEASE": release}}} for name in names
+                    ]
+                },
             ),
         )
     )

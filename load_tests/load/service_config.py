@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from serve_app.applications import service_application
 from serve_app.serve_config import DEFAULT_CONFIG
 
 _LOOPBACK = "127.0.0.0/8"
@@ -18,7 +19,7 @@ _LOOPBACK = "127.0.0.0/8"
 def fetching_from_loopback() -> Iterator[Path]:
     """A config file that is there while the block runs."""
     config = yaml.safe_load(DEFAULT_CONFIG.read_text(encoding="utf-8"))
-    args = config["applications"][0].setdefault("args", {})
+    args = service_application(config["applications"]).setdefault("args", {})
     args["sources"] = {**args.get("sources", {}), "allowed_networks": [_LOOPBACK]}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "load.yaml"

@@ -110,14 +110,14 @@ def _check_way_in(config: ServeDeploySchema) -> None:
         EngineUnavailable: others can reach the service, and there is no key.
     """
     from serve_app.access.openness import is_open
+    from serve_app.applications import service_application
     from serve_app.settings import Settings
 
-    for application in config.applications:
-        settings = Settings.model_validate(application.args)
-        if not is_open(settings.access, config.http_options.host):
-            from serve_app.opening import check_way_in
+    settings = Settings.model_validate(service_application(config.applications).args)
+    if not is_open(settings.access, config.http_options.host):
+        from serve_app.opening import check_way_in
 
-            asyncio.run(check_way_in(settings, config.http_options.host))
+        asyncio.run(check_way_in(settings, config.http_options.host))
 
 
 def _stopping(number: int) -> str:

@@ -1,4 +1,4 @@
-"""A running stand-in graph with keys, three ingress replicas and two job runners."""
+"""A running stand-in graph with keys, three ingress replicas, two job runners, and the Limiter as an application."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from serve_app.settings import AccessSettings, JobSettings, Settings, SourceSett
 from serve_app.storage.database import Database
 from serve_app.storage.location import database_url
 from tests.cluster.service import RunningService
-from tests.cluster.stand_in_graph import stand_in_app
+from tests.cluster.stand_in_graph import stand_in_app, stand_in_limiter
 
 CAP = 10
 APPLICATION = "standin"
+LIMITER_APPLICATION = "standin-limiter"
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """The service, and two users' keys: the crowd has a cap, the patron none."""
+    """The service, its Limiter, and two users' keys: the crowd has a cap, the patron none."""
 
     service: RunningService
+    limiter: RunningService
+    limiter_target: serve.RunTarget
     crowd_key: str
     patron_key: str
     patron_webhook_secret: str
@@ -45,7 +48,7 @@ class StandIn:
         return int(self.service.call("Stages", "most_inside"))
 
     def leases(self) -> int:
-        return int(self.service.call("Limiter", "load").leases)
+        return int(self.limiter.call("Limiter", "load").leases)
 
 
 @contextlib.contextmanager
@@ -54,6 +57,7 @@ def running_stand_in(service: RunningService, folder: Path) -> Iterator[StandIn]
         storage=StorageSettings(folder=str(folder)),
         access=AccessSettings(
             require_keys=True,
+            limiter_application=LIMITER_APPLICATION,
             plans={
                 "default": Plan(concurrent_requests=CAP, requests_per_minute=None),
                 "patron": Plan(concurrent_requests=None, requests_per_minute=None),
@@ -67,9 +71,12 @@ def running_stand_in(service: RunningService, folder: Path) -> Iterator[StandIn]
     crowd_key, _ = asyncio.run(_made_user(settings, "crowd", "default"))
     patron_key, secret = asyncio.run(_made_user(settings, "patron", "patron"))
     app = stand_in_app(settings, ingress_replicas=3, recognition_s=0.3, job_runners=2)
-    serve.run(app, name=APPLICATION, route_prefix=f"/{APPLICATION}")
-    yield StandIn(replace(service, application=APPLICATION), crowd_key, patron_key, secret)
+    limiter = serve.RunTarget(stand_in_limiter(settings), LIMITER_APPLICATION, route_prefix=None)
+    serve.run_many([serve.RunTarget(app, APPLICATION, f"/{APPLICATION}"), limiter])
+    ours, its = (replace(service, application=name) for name in (APPLICATION, LIMITER_APPLICATION))
+    yield StandIn(ours, its, limiter, crowd_key, patron_key, secret)
     serve.delete(APPLICATION)
+    serve.delete(LIMITER_APPLICATION)
 
 
 async def _made_user(settings: Settings, name: str, plan: str) -> tuple[str, str]:

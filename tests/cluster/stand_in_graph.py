@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import serve
 from ray.serve import Application
+from ray.serve.handle import DeploymentHandle
 
 from deployments.contracts import (
     LanguageSpan,
@@ -72,21 +73,29 @@ class StandInStages:
 def stand_in_app(
     settings: Settings, *, ingress_replicas: int, recognition_s: float, job_runners: int = 1
 ) -> Application:
-    """Bind it all; give every deployment a small share of the machine."""
-
-    def deployed(stage: type[Any], name: str | None = None, replicas: int = 1) -> Any:
-        return serve.deployment(
-            name=name or stage.__name__,
-            num_replicas=replicas,
-            max_ongoing_requests=1000,
-            ray_actor_options={"num_cpus": 0.05},
-            health_check_period_s=1.0,
-            graceful_shutdown_timeout_s=2.0,
-        )(stage)
-
-    stages = deployed(StandInStages, "Stages").bind(recognition_s)
-    limiter = deployed(Limiter).bind(LimiterConfig(lease_ttl_s=settings.access.lease_ttl_s))
+    """Bind it all; the Limiter is in the application that the settings name, as in serve_app.builder."""
+    stages = _deployed(StandInStages, "Stages").bind(recognition_s)
+    elsewhere = settings.access.limiter_application
+    limiter = stand_in_limiter(settings) if elsewhere is None else DeploymentHandle(Limiter.__name__, elsewhere)
     handles = StageHandles(stages, stages, stages, stages, stages, stages)
-    runner = deployed(JobRunner, replicas=job_runners).bind(settings, handles, CALLBACK_FORMS)
-    ingress: Application = deployed(Ingress, replicas=ingress_replicas).bind(settings, handles, limiter, runner)
+    runner = _deployed(JobRunner, replicas=job_runners).bind(settings, handles, CALLBACK_FORMS)
+    ingress: Application = _deployed(Ingress, replicas=ingress_replicas).bind(settings, handles, limiter, runner)
     return ingress
+
+
+def stand_in_limiter(settings: Settings) -> Application:
+    """The real one."""
+    limiter: Application = _deployed(Limiter).bind(LimiterConfig(lease_ttl_s=settings.access.lease_ttl_s))
+    return limiter
+
+
+def _deployed(stage: type[Any], name: str | None = None, replicas: int = 1) -> Any:
+    """With a small share of the machine."""
+    return serve.deployment(
+        name=name or stage.__name__,
+        num_replicas=replicas,
+        max_ongoing_requests=1000,
+        ray_actor_options={"num_cpus": 0.05},
+        health_check_period_s=1.0,
+        graceful_shutdown_timeout_s=2.0,
+    )(stage)

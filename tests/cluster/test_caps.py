@@ -8,6 +8,7 @@ from collections import Counter
 
 import httpx
 import pytest
+from ray import serve
 
 from tests.cluster.service import eventually
 from tests.cluster.stand_in import CAP, StandIn
@@ -79,7 +80,7 @@ def test_the_cap_holds_when_the_limiter_is_killed(stand_in: StandIn) -> None:
         async with stand_in.client(stand_in.crowd_key) as client:
             first = [asyncio.create_task(listen(client)) for _ in range(CAP)]
             await asyncio.sleep(0.1)
-            await asyncio.to_thread(stand_in.service.kill_replicas, "Limiter")
+            await asyncio.to_thread(stand_in.limiter.kill_replicas, "Limiter")
             later = [asyncio.create_task(listen(client)) for _ in range(CAP)]
             return [answer.status_code for answer in await asyncio.gather(*first, *later)]
 
@@ -88,3 +89,18 @@ def test_the_cap_holds_when_the_limiter_is_killed(stand_in: StandIn) -> None:
     assert set(statuses) <= {200, 429, 503}
     assert stand_in.most_inside() <= CAP
     assert eventually(lambda: stand_in.leases() == 0, 30)
+
+
+def test_a_limiter_that_is_away_is_told_and_found_when_its_application_is_back(stand_in: StandIn) -> None:
+    async def answer() -> httpx.Response:
+        async with stand_in.client(stand_in.crowd_key) as client:
+            return await listen(client)
+
+    serve.delete(stand_in.limiter_target.name)
+    refused = asyncio.run(answer())
+    assert (refused.status_code, refused.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert int(refused.headers["retry-after"]) >= 1
+    health = stand_in.service.client.get(f"/{stand_in.service.application}/health?detailed=true").json()
+    assert health["reason"] == "No workers available for: Limiter"
+    serve.run_many([stand_in.limiter_target])
+    assert asyncio.run(answer()).status_code == 200

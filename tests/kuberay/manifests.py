@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from serve_app.applications import placed_deployments, service_application
 from serve_app.settings import Settings
 from tests.kuberay.rendering import Object
 
@@ -34,11 +35,16 @@ def serve_config(objects: list[Object]) -> dict[str, Any]:
 
 
 def settings(objects: list[Object]) -> Settings:
-    return Settings.model_validate(serve_config(objects)["applications"][0]["args"])
+    return Settings.model_validate(service_application(serve_config(objects)["applications"])["args"])
+
+
+def applications(objects: list[Object]) -> list[str]:
+    return [found["name"] for found in serve_config(objects)["applications"]]
 
 
 def deployments(objects: list[Object]) -> dict[str, dict[str, Any]]:
-    return {found["name"]: found for found in serve_config(objects)["applications"][0]["deployments"]}
+    """Of all applications, which share the worker groups."""
+    return {found["name"]: found for _, found in placed_deployments(serve_config(objects)["applications"])}
 
 
 def pod_templates(objects: list[Object]) -> Iterator[tuple[str, dict[str, Any]]]:

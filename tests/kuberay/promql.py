@@ -39,7 +39,7 @@ def _asked(expression: Expr, labels: frozenset[str]) -> Iterator[Asked]:
             matchers = expression.matchers.matchers
             values = {value for matcher in matchers for value in re.split(r"[|]", matcher.value)}
             names = labels | {matcher.name for matcher in matchers}
-            yield Asked(expression.name, names, frozenset(value for value in values if re.fullmatch(r"\w+", value)))
+            yield Asked(expression.name, names, frozenset(value for value in values if re.fullmatch(r"[\w-]+", value)))
         case MatrixSelector():
             yield from _asked(expression.vector_selector, labels)
         case AggregateExpr():

@@ -24,6 +24,7 @@ pytestmark = [
 ]
 
 ASR = 'application="rayscribe", deployment="Recognizer"'
+LIMITER = 'application="rayscribe-limiter", deployment="Limiter"'
 FILE, SPOKEN = 'stage="recognition", work="file"', 'stage="recognition", work="live"'
 
 
@@ -37,10 +38,10 @@ class Case:
     after: str = "50m"
 
 
-def replicas(healthy: str, wanted: str) -> dict[str, str]:
+def replicas(healthy: str, wanted: str, stage: str = ASR) -> dict[str, str]:
     return {
-        f'ray_serve_deployment_replica_healthy{{{ASR}, replica="a"}}': healthy,
-        f"ray_serve_autoscaling_target_replicas{{{ASR}}}": wanted,
+        f'ray_serve_deployment_replica_healthy{{{stage}, replica="a"}}': healthy,
+        f"ray_serve_autoscaling_target_replicas{{{stage}}}": wanted,
     }
 
 
@@ -83,9 +84,25 @@ CASES = [
     Case(
         "RayscribeApplicationUnhealthy", {'ray_serve_application_status{application="rayscribe"}': "5x60"}, fires=False
     ),
+    Case(
+        "RayscribeApplicationUnhealthy",
+        {
+            'ray_serve_application_status{application="rayscribe"}': "6x60",
+            'ray_serve_application_status{application="rayscribe-limiter"}': "6x40 1x20",
+        },
+    ),
+    Case(
+        "RayscribeApplicationUnhealthy",
+        {
+            'ray_serve_application_status{application="rayscribe"}': "6x60",
+            'ray_serve_application_status{application="another"}': "1x60",
+        },
+        fires=False,
+    ),
     Case("RayscribeStageWithoutReplica", replicas("1x40 0x20", "1x60")),
     # A process that died without a word: Ray forgets its level.
     Case("RayscribeStageWithoutReplica", replicas("1x40 stale", "1x60")),
+    Case("RayscribeStageWithoutReplica", replicas("1x60", "1x60") | replicas("1x40 0x20", "1x60", LIMITER)),
     Case("RayscribeStageWithoutReplica", replicas("1x60", "4x60"), fires=False),
     Case("RayscribeStageWithoutReplica", replicas("0x60", "0x60"), fires=False),
     Case("RayscribeReplicasMissing", replicas("1x60", "1x10 4x50")),

@@ -15,13 +15,14 @@ from deployments.contracts import WarningCode
 from deployments.signals import Counter, Gauge, Histogram
 from kuberay.dashboard import DASHBOARD, ROWS
 from kuberay.dashboard.grafana import as_text
-from tests.kuberay.manifests import deployments, of_kind
+from tests.kuberay.manifests import applications, deployments, of_kind
 from tests.kuberay.promql import asked
 from tests.kuberay.ray_series import RAY_SERIES
 from tests.kuberay.rendering import ROOT, Object, rendered
 
 pytestmark = pytest.mark.unit
 
+ALERTS = ROOT / "kuberay" / "components" / "monitoring" / "alerts.yaml"
 METRICS, RUNBOOK = (ROOT / "docs" / name for name in ("metrics.md", "runbook.md"))
 # What Prometheus adds to what it scrapes from a pod (components/monitoring/podmonitors.yaml).
 FROM_PROMETHEUS = {"namespace", "pod", "ray_io_cluster", "ray_io_group"}
@@ -76,7 +77,7 @@ def known_values() -> set[str]:
         *labels,
         *WarningCode,
         *deployments(rendered("gpu")),
-        "rayscribe",
+        *applications(rendered("gpu")),
     }
 
 
@@ -162,6 +163,16 @@ def test_queries_of_the_pages_ask_for_what_there_is(rules: list[dict[str, Any]])
     assert len(queries) > 15
     for query in queries:
         check(query, recorded_by(rules))
+
+
+def test_queries_that_name_an_application_find_the_limiter_too() -> None:
+    """It has one of its own, and no other stage has its name."""
+    texts = [path.read_text() for path in (RUNBOOK, METRICS, ALERTS)] + [as_text(ROWS).replace("\\", "")]
+    patterns = [pattern for text in texts for pattern in re.findall(r'\bapplication=~?"([^"]+)"', text)]
+    assert len(patterns) > 20
+    for pattern in patterns:
+        for name in (*applications(rendered("gpu")), *applications(rendered("cpu"))):
+            assert re.fullmatch(pattern, name), (pattern, name)
 
 
 def test_alerts_have_all_that_whoever_is_woken_needs(

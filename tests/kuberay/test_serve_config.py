@@ -7,6 +7,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
 
+from serve_app.applications import LIMITER_PATH, service_application
 from serve_app.serve_config import load_config
 from tests.kuberay.manifests import cluster, deployments, of_kind, rayservice, replica_bounds, serve_config, settings
 from tests.kuberay.rendering import ROOT, Object, rendered
@@ -14,12 +15,15 @@ from tests.kuberay.rendering import ROOT, Object, rendered
 pytestmark = pytest.mark.unit
 
 # Sections that are about where things run and not about what comes out.
-_OF_THE_CLUSTER = {"profile", "limits", "models", "storage"}
+_OF_THE_CLUSTER = {"profile", "limits", "models", "storage", "access"}
 
 
 def _args(name: str) -> dict[str, Any]:
-    config = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
-    return dict(config["applications"][0]["args"])
+    return dict(service_application(_applications(name))["args"])
+
+
+def _applications(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())["applications"])
 
 
 def test_it_is_the_file_to_the_letter(overlay: str, objects: list[Object]) -> None:
@@ -57,9 +61,7 @@ def test_what_is_recognised_is_as_on_one_machine(ours: str, theirs: str) -> None
 def test_the_slots_of_a_recogniser_on_the_cpu_are_its_processors() -> None:
     (recognizer,) = (
         found
-        for found in yaml.safe_load((ROOT / "configs" / "kuberay-cpu.yaml").read_text())["applications"][0][
-            "deployments"
-        ]
+        for found in service_application(_applications("kuberay-cpu"))["deployments"]
         if found["name"] == "Recognizer"
     )
     assert _args("kuberay-cpu")["recognition"] == {"slots": recognizer["ray_actor_options"]["num_cpus"]}
@@ -119,6 +121,14 @@ def test_no_update_leaves_a_stage_without_a_replica(objects: list[Object]) -> No
         assert name == "Limiter" or fewest > 1 or _surge(found, fewest) > 0, name
 
 
+def test_no_change_of_the_settings_restarts_the_limiter(objects: list[Object]) -> None:
+    """It goes before another comes. Serve replaces all of an application whose args change, and nothing of others."""
+    service, limiter = serve_config(objects)["applications"]
+    assert "Limiter" not in {found["name"] for found in service["deployments"]}
+    assert (limiter["import_path"], limiter["route_prefix"]) == (LIMITER_PATH, None)
+    assert limiter["args"].keys() == {"lease_ttl_s"}
+
+
 @pytest.mark.parametrize("bound", [0, 1], ids=["fewest", "most"])
 def test_the_groups_have_room_for_an_update(objects: list[Object], bound: int) -> None:
     """Else it waits, and the old replicas go on, until there is less to do."""
@@ -160,7 +170,7 @@ def test_the_group_for_a_language_model_takes_the_refiner_that_the_config_descri
 
 
 def test_a_cpu_replica_sees_no_gpu(objects: list[Object]) -> None:
-    application = serve_config(objects)["applications"][0]
+    application = service_application(serve_config(objects)["applications"])
     if any(found["ray_actor_options"].get("num_gpus") for found in application["deployments"]):
         assert application["runtime_env"]["env_vars"]["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] == "1"
 

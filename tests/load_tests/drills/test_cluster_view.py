@@ -41,5 +41,17 @@ def test_it_is_not_while_anything_comes_or_goes(unsettled: dict[str, Any]) -> No
     assert not view_of(unsettled).is_settled
 
 
+def test_it_is_not_while_any_application_is_not() -> None:
+    """The Limiter may be one of its own."""
+    limiter = details("RUNNING", status="UPDATING")["applications"]["rayscribe"]["deployments"]["Decoder"]
+    for status, stage in (("DEPLOYING", limiter), ("RUNNING", limiter), ("DEPLOY_FAILED", limiter)):
+        two = details("RUNNING")
+        two["applications"]["limiter"] = {"status": status, "deployments": {"Limiter": stage}}
+        view = view_of(two)
+        assert (view.status, view.is_settled) == (status, False)
+        assert view.homes == {"Decoder": "rayscribe", "Limiter": "limiter"}
+        assert [replica.deployment for replica in view.replicas] == ["Decoder", "Limiter"]
+
+
 def test_what_was_never_deployed_is_not_settled() -> None:
     assert not view_of({"applications": {}, "proxies": {}}).is_settled

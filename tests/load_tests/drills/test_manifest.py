@@ -9,6 +9,7 @@ import pytest
 from load_tests.drills.manifest import layered, on_one_machine, serve_config, worker_group
 from load_tests.drills.scaling import shorter_delays
 from load_tests.drills.upgrade import updates
+from serve_app.applications import placed_deployments, service_application
 
 pytestmark = pytest.mark.unit
 
@@ -32,10 +33,13 @@ def test_the_overlay_of_one_machine_is_small() -> None:
     """Deployments, engines and grace periods are the file's own."""
     config = serve_config()
     here = layered(config, on_one_machine(8200, Path("/tmp/data")))
-    application, original = here["applications"][0], config["applications"][0]
+    application, original = (service_application(one["applications"]) for one in (here, config))
+    assert here["applications"][1:] == config["applications"][1:]
     assert application["deployments"] == original["deployments"]
-    assert application["args"].keys() - original["args"].keys() == {"sources", "access"}
-    for section in original["args"].keys() - {"storage"}:
+    assert application["args"].keys() - original["args"].keys() == {"sources"}
+    assert application["args"]["access"].keys() - original["args"]["access"].keys() == {"plans"}
+    assert application["args"]["access"].items() >= original["args"]["access"].items()
+    for section in original["args"].keys() - {"storage", "access"}:
         assert application["args"][section] == original["args"][section]
 
 
@@ -44,7 +48,7 @@ def test_workers_are_started_as_the_ray_service_says() -> None:
     assert group.labels == "stage=cpu"
     wanted = {
         f"{name}={value}"
-        for one in serve_config()["applications"][0]["deployments"]
+        for _, one in placed_deployments(serve_config()["applications"])
         for name, value in one["ray_actor_options"]["label_selector"].items()
     }
     assert wanted == {group.labels}
@@ -55,8 +59,10 @@ def test_workers_are_started_as_the_ray_service_says() -> None:
 def test_only_what_scales_gets_shorter_delays() -> None:
     config = serve_config()
     layer = shorter_delays(config)
-    scaled = {one["name"] for one in layer["applications"][0]["deployments"]}
-    assert scaled == {one["name"] for one in config["applications"][0]["deployments"] if "autoscaling_config" in one}
+    scaled = {one["name"] for _, one in placed_deployments(layer["applications"])}
+    assert scaled == {
+        one["name"] for _, one in placed_deployments(config["applications"]) if "autoscaling_config" in one
+    }
     assert scaled
 
 
@@ -65,6 +71,15 @@ def test_each_update_changes_the_config_of_the_one_before() -> None:
     for update in updates():
         changed = layered(config, update.layer)
         assert changed != config
+        config = changed
+
+
+def test_a_setting_leaves_the_limiter_alone_and_new_code_does_not() -> None:
+    config = serve_config()
+    for update in updates():
+        changed = layered(config, update.layer)
+        same = [one == other for one, other in zip(changed["applications"], config["applications"], strict=True)]
+        assert same == [False, update.name.startswith("setting")]
         config = changed
 
 

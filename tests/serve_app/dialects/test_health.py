@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from ray.serve.schema import DeploymentDetails
+from ray.serve.schema import DeploymentDetails, ServeInstanceDetails
 
-from serve_app.health import StageState, StageTrouble, stage_state
+from serve_app.health import StageState, StageTrouble, health_of, stage_state
 from tests.fakes.edge import Edge
 
 pytestmark = pytest.mark.unit
@@ -97,3 +97,60 @@ def details(trigger: str, wanted: int, *states: str, message: str = "") -> Deplo
 )
 def test_what_serve_says_of_a_stage(told: DeploymentDetails, expected: StageState) -> None:
     assert stage_state(told) == expected
+
+
+def told(**applications: tuple[str, dict[str, DeploymentDetails]]) -> ServeInstanceDetails:
+    """Applications with their status and deployments."""
+    actor = {"node_id": None, "node_ip": None, "actor_id": None, "actor_name": None, "worker_id": None}
+    return ServeInstanceDetails.model_validate(
+        {
+            "controller_info": {**actor, "log_file_path": None, "node_instance_id": None},
+            "proxies": {},
+            "applications": {
+                name: {
+                    "name": name,
+                    "route_prefix": None,
+                    "docs_path": None,
+                    "status": status,
+                    "message": "",
+                    "last_deployed_time_s": 0.0,
+                    "deployed_app_config": None,
+                    "source": "declarative",
+                    "deployments": {
+                        stage: found.model_dump(exclude_unset=True) for stage, found in deployments.items()
+                    },
+                    "external_scaler_enabled": False,
+                    "deployment_topology": None,
+                }
+                for name, (status, deployments) in applications.items()
+            },
+        }
+    )
+
+
+RUNS = details("CONFIG_UPDATE_COMPLETED", 1, "RUNNING")
+DIES = details("HEALTH_CHECK_FAILED", 1, "STARTING")
+
+
+@pytest.mark.parametrize(
+    ("limiter", "expected"),
+    [
+        ({"limiter": ("RUNNING", {"Limiter": RUNS})}, StageState(1, 1)),
+        ({"limiter": ("RUNNING", {"Limiter": DIES})}, StageState(0, 1, StageTrouble.UNHEALTHY)),
+        ({"limiter": ("DEPLOYING", {})}, StageState(0, 1, StageTrouble.STARTING)),
+        ({"limiter": ("DELETING", {"Limiter": RUNS})}, StageState(0, 1, StageTrouble.STARTING)),
+        ({}, StageState(0, 1, StageTrouble.STARTING)),
+    ],
+)
+def test_a_limiter_that_is_an_application_of_its_own_is_a_stage(
+    limiter: dict[str, tuple[str, dict[str, DeploymentDetails]]], expected: StageState
+) -> None:
+    found = health_of(told(service=("RUNNING", {"Decoder": RUNS}), **limiter), "service", "limiter")
+    assert found.stages == {"Decoder": StageState(1, 1), "Limiter": expected}
+    assert found.missing == (() if expected.running else ("Limiter",))
+
+
+def test_other_applications_are_no_stages() -> None:
+    everything = told(service=("RUNNING", {"Decoder": RUNS}), limiter=("RUNNING", {"Limiter": DIES}))
+    assert health_of(everything, "service", None).stages == {"Decoder": StageState(1, 1)}
+    assert health_of(everything, "nobody", "limiter").stages == {}
