@@ -39,7 +39,8 @@ class ClusterView:
     """One look at all applications. ``status`` is that of one that does not run, if there is one.
 
     ``homes`` are the applications of the deployments, ``wanted`` is how many replicas each is to have, and ``pending``
-    are those not healthy. ``proxies`` are the states of the HTTP proxies: one that is not healthy may know no route yet.
+    are those not healthy. ``proxies`` are the states of the HTTP proxies: one that is not healthy may know no route
+    yet.
     """
 
     status: str
