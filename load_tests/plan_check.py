@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import numpy as np
@@ -39,7 +37,7 @@ from serve_app.planning.simulation import Cluster, simulate
 
 _MIX = LengthMix.of([(6, 60), (20, 40)])
 _BURST = 40
-_SAMPLE_S = 0.25
+_BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
 _PERCENTS = (50, 95)
 
 CostsOption = Annotated[
@@ -49,24 +47,15 @@ RatesOption = Annotated[str, typer.Option("--rates", metavar="HZ,…", help="Req
 CountOption = Annotated[int, typer.Option("--requests", min=20, help="In each run.")]
 
 
-@dataclass(slots=True)
-class Neighbours:
-    """How many threads of other programs wanted a processor; Linux alone tells."""
-
-    samples: list[float] = field(default_factory=list)
-
-    @property
-    def threads(self) -> float:
-        """In the mean."""
-        return sum(self.samples) / len(self.samples) if self.samples else 0.0
-
-
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One run: what was foretold, and what came. Latencies at _PERCENTS; speed in seconds of audio a second."""
+    """One run: what was foretold, and what came. Latencies at _PERCENTS; speed in seconds of audio a second.
+
+    ``others_cores`` are the processors that programs took which are not the service, the sender among them.
+    """
 
     name: str
-    competing: float
+    others_cores: float
     foretold_s: tuple[float, ...]
     measured_s: tuple[float, ...]
     foretold_speed: float
@@ -126,14 +115,14 @@ def _compare(
 ) -> Compared:
     files = [as_wav(_cut(speech, number, request.duration_s)) for number, request in enumerate(requests)]
     service.listen(files[0])
-    with neighbours(group) as others:
-        begun_s, own_cpu_s = time.perf_counter(), time.process_time()
-        latencies_s = _send(service, files, requests)
-        wall_s = time.perf_counter() - begun_s
-        own_cores = (time.process_time() - own_cpu_s) / wall_s
+    before_s, service_before_s = busy_s(psutil.cpu_times()), sum(group.cpu_s().values())
+    begun_s = time.perf_counter()
+    latencies_s = _send(service, files, requests)
+    wall_s = time.perf_counter() - begun_s
+    all_s, service_s = busy_s(psutil.cpu_times()) - before_s, sum(group.cpu_s().values()) - service_before_s
+    others_cores = max(0.0, all_s - service_s) / wall_s
     cores = len(psutil.Process().cpu_affinity())
-    # What sends the requests has a lower niceness than Ray's workers, so that it takes what it needs.
-    cluster = Cluster(cpus=max(cores - costs.idle_cpu_cores - own_cores, 0.1), competing=others.threads)
+    cluster = Cluster(cpus=max(cores - costs.idle_cpu_cores - others_cores, 0.1))
     foretold = simulate(costs, cluster, requests)
     first = len(requests) - len(foretold.latencies_s)
     kept = latencies_s[first:]
@@ -143,7 +132,7 @@ def _compare(
     ends_s = float((arrivals_s + foretold.latencies_s).max())
     return Compared(
         name=name,
-        competing=others.threads,
+        others_cores=others_cores,
         foretold_s=tuple(foretold.percentile_s(percent) for percent in _PERCENTS),
         measured_s=tuple(float(np.percentile(kept, percent, method="inverted_cdf")) for percent in _PERCENTS),
         foretold_speed=audio_s / ends_s,
@@ -174,43 +163,16 @@ def _send(service: Service, files: Sequence[bytes], requests: Sequence[Request])
         return np.array(list(pool.map(send, files, requests)))
 
 
-@contextmanager
-def neighbours(group: ProcessGroup) -> Iterator[Neighbours]:
-    """Watch while the block runs what else wants the processors."""
-    found, ended = Neighbours(), threading.Event()
-    ours = [process.pid for processes in group.members.values() for process in processes] + [psutil.Process().pid]
-
-    def watch() -> None:
-        while not ended.wait(_SAMPLE_S):
-            running = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
-            found.samples.append(max(0, running - sum(map(running_threads, ours))))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield found
-    finally:
-        ended.set()
-        watcher.join()
-
-
-def running_threads(pid: int) -> int:
-    """Threads of a process that have or want a processor now."""
-    running = 0
-    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
-        try:
-            # The name before it may hold anything, parentheses too.
-            running += stat.read_text().rpartition(")")[2].split()[0] == "R"
-        except OSError:
-            continue
-    return running
+def busy_s(times: Any) -> float:
+    """Seconds of all processors on which something ran, by psutil.cpu_times(); what a host gave to others is, too."""
+    return sum(getattr(times, kind, 0.0) for kind in _BUSY)
 
 
 def compared_table(runs: Sequence[Compared]) -> Table:
     """Foretold beside measured, and by how much the first is more."""
     rows: list[tuple[Cell, ...]] = []
     for run in runs:
-        row: list[Cell] = [run.name, run.competing]
+        row: list[Cell] = [run.name, run.others_cores]
         for foretold, measured in (
             *zip(run.foretold_s, run.measured_s, strict=True),
             (run.foretold_speed, run.measured_speed),
@@ -226,7 +188,7 @@ def compared_table(runs: Sequence[Compared]) -> Table:
         "What the simulation foretells, and what a service does",
         (
             Column("load"),
-            Column("others' threads"),
+            Column("others' cores", 2),
             *latency,
             Column("× real time foretold"),
             Column("measured"),
@@ -234,8 +196,8 @@ def compared_table(runs: Sequence[Compared]) -> Table:
             Column("failed"),
         ),
         tuple(rows),
-        "One replica of each stage on this machine. Threads of other programs that wanted a processor meanwhile are in "
-        "the simulation.",
+        "One replica of each stage on this machine. Processors that other programs took meanwhile, the sender among "
+        "them, are not there in the simulation.",
     )
 
 

@@ -7,6 +7,7 @@ service takes.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from deployments.contracts import SAMPLE_RATE_HZ, Samples
 from load_tests.hardware import read_hardware
 from load_tests.latency import as_wav
 from load_tests.options import DEFAULT_SERVER, AudioOption, ServerOption, StartOption, recordings_in
-from load_tests.processes import ServiceNotLocal, find_service
+from load_tests.processes import ProcessGroup, ServiceNotLocal, find_service
 from load_tests.recordings import Recording, wheel_recordings
 from load_tests.report import Column, Report, Table, wide_console
 from load_tests.service import Service, ServiceUnreachable, running_service
@@ -34,12 +35,13 @@ _NEEDED_S = 75.0
 _REPEATS = 4
 _SHORT_S, _LONG_S = 5.0, 60.0
 _CONCURRENT = 4
+_TURNS = 3
 _IDLE_S = 8.0
 _RAY_PROCESSES = ("ray daemons", "controller", "driver", "other", "Limiter", "JobRunner")
 METHOD = (
     "python -m load_tests.stage_costs: engines in one process by CPU time (on a GPU by the clock), linear in the "
     f"length, median of three; the service's processes by CPU time over requests of {_SHORT_S:g} and {_LONG_S:g} s "
-    f"WAV, {_CONCURRENT} at once, less the engines and the idle service."
+    f"WAV, {_CONCURRENT} at once, median of {_TURNS}, less the engines and the idle service."
 )
 
 ConfigFile = Annotated[
@@ -99,7 +101,9 @@ def stage_costs(
 
 
 def measure_service(service: Service, speech: Samples, requests: int) -> ServedCosts:
-    """Idle, then short requests, then long ones, then short ones with speakers.
+    """Idle, then short requests and long ones in turn, then short ones with speakers; medians of the turns.
+
+    The first requests cost a fifth more than those that follow, and neighbours come and go.
 
     Raises:
         ServiceNotLocal: its processes are not to be seen from here.
@@ -107,23 +111,41 @@ def measure_service(service: Service, speech: Samples, requests: int) -> ServedC
     """
     group = find_service(service.url)
     short, long = (as_wav(speech[: int(length_s * SAMPLE_RATE_HZ)]) for length_s in (_SHORT_S, _LONG_S))
-    _send(service, short, _CONCURRENT * 2)
+    _send(service, short, requests)
     before_s, begun_s = group.cpu_s(), time.perf_counter()
     time.sleep(_IDLE_S)
     idle = _rates(before_s, group.cpu_s(), time.perf_counter() - begun_s)
-    spent: dict[str, list[float]] = {}
-    for data, count in ((short, requests), (long, max(4, requests // 5))):
-        before_s, begun_s = group.cpu_s(), time.perf_counter()
-        _send(service, data, count)
-        wall_s, after_s = time.perf_counter() - begun_s, group.cpu_s()
-        for name, rate in _rates(before_s, after_s, wall_s).items():
-            spent.setdefault(name, []).append(max(0.0, rate - idle.get(name, 0.0)) * wall_s / count)
-    by_process = {name: (short_s, long_s) for name, (short_s, long_s) in spent.items()}
+    turns = [
+        [
+            _spent_s(service, group, idle, data, count)
+            for data, count in ((short, requests), (long, max(4, requests // 5)))
+        ]
+        for _ in range(_TURNS)
+    ]
+    by_process = {name: _medians_s(turns, name) for name in idle}
     before_s, count = group.cpu_s(), max(4, requests // 5)
     _send(service, short, count, diarize=True)
     diarizer_s = (group.cpu_s()[Stage.DIARIZER] - before_s[Stage.DIARIZER]) / count
     by_process[Stage.DIARIZER] = (diarizer_s, diarizer_s * _LONG_S / _SHORT_S)
     return ServedCosts(by_process, sum(idle.values()))
+
+
+def _spent_s(
+    service: Service, group: ProcessGroup, idle: Mapping[str, float], data: bytes, count: int
+) -> dict[str, float]:
+    """Of each process for one of count requests, without what it takes when it is idle."""
+    before_s, begun_s = group.cpu_s(), time.perf_counter()
+    _send(service, data, count)
+    wall_s = time.perf_counter() - begun_s
+    rates = _rates(before_s, group.cpu_s(), wall_s)
+    return {name: max(0.0, rate - idle.get(name, 0.0)) * wall_s / count for name, rate in rates.items()}
+
+
+def _medians_s(turns: Sequence[Sequence[Mapping[str, float]]], name: str) -> tuple[float, float]:
+    short_s, long_s = (
+        statistics.median(each.get(name, 0.0) for each in of_length) for of_length in zip(*turns, strict=True)
+    )
+    return short_s, long_s
 
 
 def assembled(engines: Sequence[StageCost], served: ServedCosts, max_requests: int) -> tuple[StageCost, ...]:

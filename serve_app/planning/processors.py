@@ -16,12 +16,10 @@ class Processors:
 
     Args:
         units: processors; infinite where nothing is to wait for them.
-        competing: units that other programs want all the time.
     """
 
-    def __init__(self, units: float, competing: float = 0.0) -> None:
+    def __init__(self, units: float) -> None:
         self._units = units
-        self._competing = competing
         self._wanted = 0.0
         self._clock_s = 0.0
         self._running: list[tuple[float, int, float, Callable[[], None]]] = []
@@ -53,5 +51,4 @@ class Processors:
 
     @property
     def _rate(self) -> float:
-        wanted = self._wanted + self._competing
-        return 1.0 if wanted <= self._units else self._units / wanted
+        return 1.0 if self._wanted <= self._units else self._units / self._wanted

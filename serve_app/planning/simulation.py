@@ -31,18 +31,16 @@ class Cluster:
         replicas: of each stage; one of a stage that is not named.
         cpus: processors that all stages share, without those that the idle service takes.
         gpus: the same.
-        competing: processors that other programs want all the time.
     """
 
     replicas: Mapping[Stage, float] = field(default_factory=dict)
     cpus: float = math.inf
     gpus: float = math.inf
-    competing: float = 0.0
 
     def slice(self, part: float) -> Cluster:
         """So much of it; part is at most 1."""
         replicas = {stage: number * part for stage, number in self.replicas.items()}
-        return Cluster(replicas, self.cpus * part, self.gpus * part, self.competing * part)
+        return Cluster(replicas, self.cpus * part, self.gpus * part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class _Simulation:
         self.now_s = 0.0
         self._costs = {cost.stage: cost for cost in costs.stages}
         self._cluster = cluster
-        self._devices = {Device.CPU: Processors(cluster.cpus, cluster.competing), Device.GPU: Processors(cluster.gpus)}
+        self._devices = {Device.CPU: Processors(cluster.cpus), Device.GPU: Processors(cluster.gpus)}
         self._stations = {
             cost.stage: Station(cost, self._replicas(cost.stage), self._devices[cost.device], self, seed + number)
             for number, cost in enumerate(costs.stages)

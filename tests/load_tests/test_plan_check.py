@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import os
-import threading
+from types import SimpleNamespace
 
 import pytest
 
-from load_tests.plan_check import Compared, Neighbours, compared_table, running_threads
+from load_tests.plan_check import Compared, busy_s, compared_table
 
 pytestmark = pytest.mark.unit
 
@@ -19,22 +18,10 @@ def test_deviations_are_those_of_what_was_foretold() -> None:
     assert row[-1] == 0
 
 
-def test_nobody_beside_is_no_competition() -> None:
-    assert Neighbours().threads == 0.0
-    assert Neighbours([1, 2]).threads == 1.5
+def test_waiting_for_a_disk_is_not_busy_and_what_the_host_took_is() -> None:
+    times = SimpleNamespace(user=1.0, nice=2.0, system=4.0, idle=100.0, iowait=50.0, irq=0.5, softirq=0.25, steal=8.0)
+    assert busy_s(times) == 15.75
 
 
-def test_threads_that_run_are_counted_and_those_that_wait_are_not() -> None:
-    ended = threading.Event()
-    waiting = [threading.Thread(target=ended.wait) for _ in range(5)]
-    for thread in waiting:
-        thread.start()
-    # Only this one runs; others of the test program may.
-    assert 1 <= running_threads(os.getpid()) < 1 + len(waiting)
-    ended.set()
-    for thread in waiting:
-        thread.join()
-
-
-def test_a_process_that_ended_has_none() -> None:
-    assert running_threads(2**22 + 1) == 0
+def test_a_system_that_does_not_tell_all_is_busy_as_far_as_it_tells() -> None:
+    assert busy_s(SimpleNamespace(user=1.0, nice=2.0, system=4.0, idle=100.0)) == 7.0

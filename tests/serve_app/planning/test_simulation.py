@@ -67,12 +67,6 @@ def test_a_shared_processor_takes_as_long_as_m_g_1_with_processor_sharing() -> N
     assert float(found.latencies_s.mean()) == pytest.approx(0.6 / (1 - 0.6), rel=0.08)
 
 
-def test_programs_beside_take_their_share_of_the_processors() -> None:
-    requests = [Request(1000.0 * number, 0, 1.0, (1.0,), is_diarized=False) for number in range(1, 30)]
-    found = _decoder(requests, 1.0, 1, Cluster(cpus=2, competing=3))
-    assert found.percentile_s(50) == pytest.approx(2.0)
-
-
 def test_routing_among_replicas_waits_longer_than_one_queue_and_less_than_queues_apart() -> None:
     one_queue = _decoder(_markov(), 2.8, 4).stages[Stage.DECODER].mean_wait_s
     routed = _decoder(_markov(), 2.8, 1, Cluster({Stage.DECODER: 4})).stages[Stage.DECODER].mean_wait_s
