@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,9 @@ from load_tests.report import Column, Report, Table, wide_console
 from load_tests.service import Service, ServiceUnreachable, running_service
 from load_tests.stage_engines import EngineMeter, non_negative_fit
 from load_tests.throughput import load_of
+from serve_app.planning.arrivals import Request
 from serve_app.planning.costs import Costs, Device, Stage, StageCost, costs_json
+from serve_app.planning.simulation import Cluster, simulate
 from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config, load_settings
 
 _NEEDED_S = 75.0
@@ -41,7 +43,8 @@ _RAY_PROCESSES = ("ray daemons", "controller", "driver", "other", "Limiter", "Jo
 METHOD = (
     "python -m load_tests.stage_costs: engines in one process by CPU time (on a GPU by the clock), linear in the "
     f"length, median of three; the service's processes by CPU time over requests of {_SHORT_S:g} and {_LONG_S:g} s "
-    f"WAV, {_CONCURRENT} at once, median of {_TURNS}, less the engines and the idle service."
+    f"WAV, {_CONCURRENT} at once, median of {_TURNS}, less the engines and the idle service; hops by the latency of a "
+    "request alone."
 )
 
 ConfigFile = Annotated[
@@ -53,10 +56,14 @@ RequestsOption = Annotated[int, typer.Option("--requests", min=8, help="Short re
 
 @dataclass(frozen=True, slots=True)
 class ServedCosts:
-    """Processor seconds of each process for a request of each length, without those of the idle service."""
+    """Processor seconds of each process for a request of each length, without those of the idle service.
+
+    ``alone_s`` is the latency of a short request that meets no other.
+    """
 
     by_process: Mapping[str, tuple[float, float]]
     idle_cores: float
+    alone_s: float
 
     def of(self, *names: str) -> tuple[float, float]:
         """Of processes together, (short, long)."""
@@ -86,7 +93,7 @@ def stage_costs(
     except (ConfigError, ServiceUnreachable, ServiceNotLocal) as error:
         console.print(str(error), style="red")
         raise typer.Exit(2) from error
-    costs = Costs(
+    computing = Costs(
         profile=settings.profile,
         measured_on=hardware.line(),
         method=METHOD,
@@ -94,6 +101,7 @@ def stage_costs(
         idle_cpu_cores=served.idle_cores,
         stages=_reserving(assembled([cost for cost in engines if cost], served, settings.limits.max_requests), config),
     )
+    costs = replace(computing, hops_s=max(0.0, served.alone_s - alone_s(computing)))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(costs_json(costs))
     Report("stage-costs", hardware, [costs_table(costs)]).print(console)
@@ -127,7 +135,20 @@ def measure_service(service: Service, speech: Samples, requests: int) -> ServedC
     _send(service, short, count, diarize=True)
     diarizer_s = (group.cpu_s()[Stage.DIARIZER] - before_s[Stage.DIARIZER]) / count
     by_process[Stage.DIARIZER] = (diarizer_s, diarizer_s * _LONG_S / _SHORT_S)
-    return ServedCosts(by_process, sum(idle.values()))
+    return ServedCosts(by_process, sum(idle.values()), statistics.median(_latencies_s(service, short, requests)))
+
+
+def alone_s(costs: Costs) -> float:
+    """What the simulation makes of the short request that meets no other."""
+    request = Request(0.0, 0, _SHORT_S, (_SHORT_S * costs.speech_share,), is_diarized=False)
+    return simulate(costs, Cluster(), [request]).percentile_s(50)
+
+
+def _latencies_s(service: Service, data: bytes, count: int) -> Iterator[float]:
+    for _ in range(count):
+        begun_s = time.perf_counter()
+        service.listen(data)
+        yield time.perf_counter() - begun_s
 
 
 def _spent_s(
@@ -194,8 +215,9 @@ def costs_table(costs: Costs) -> Table:
             Column("ms a second", digits=2),
         ),
         tuple(rows),
-        f"Idle: {costs.idle_cpu_cores:.2f} cores. Speech: {100 * costs.speech_share:.0f} % of the audio. Of the "
-        "Recognizer: a batch of one window, and a second of it.",
+        f"Idle: {costs.idle_cpu_cores:.2f} cores. Hops: {1000 * costs.hops_s:.0f} ms. "
+        f"Speech: {100 * costs.speech_share:.0f} % of the audio. "
+        "Of the Recognizer: a batch of one window, and a second of it.",
     )
 
 

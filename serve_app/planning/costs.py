@@ -124,6 +124,7 @@ class Costs:
         speech_share: part of a recording that is recognised.
         idle_cpu_cores: what the service takes while nobody asks anything.
         stages: those of a request's way; the order does not matter.
+        hops_s: what a request takes beyond all computing: hops between processes, and waking them.
     """
 
     __pydantic_config__ = _FORBID
@@ -134,6 +135,7 @@ class Costs:
     speech_share: Annotated[float, Field(gt=0, le=1)]
     idle_cpu_cores: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     stages: tuple[StageCost, ...]
+    hops_s: Seconds = 0.0
     format: Literal[1] = 1
 
     def __post_init__(self) -> None:

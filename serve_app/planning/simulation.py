@@ -106,6 +106,7 @@ class _Simulation:
     def __init__(self, costs: Costs, cluster: Cluster, seed: int) -> None:
         self.now_s = 0.0
         self._costs = {cost.stage: cost for cost in costs.stages}
+        self._hops_s = costs.hops_s
         self._cluster = cluster
         self._devices = {Device.CPU: Processors(cluster.cpus), Device.GPU: Processors(cluster.gpus)}
         self._stations = {
@@ -162,7 +163,7 @@ class _Simulation:
 
         def answer() -> None:
             self._inside -= 1
-            latencies_s[number] = self.now_s - request.arrival_s
+            latencies_s[number] = self.now_s - request.arrival_s + self._hops_s
 
         def hear() -> None:
             joined = _after(2 if request.is_diarized else 1, lambda: self._pass(Stage.REFINER, request, answer))

@@ -24,6 +24,7 @@ SERVED = ServedCosts(
         "controller": (0.002, 0.002),
     },
     idle_cores=0.2,
+    alone_s=0.3,
 )
 ENGINES = (
     StageCost(Stage.DECODER, request_s=0.003, audio_s=0.0002),
@@ -52,7 +53,7 @@ def test_what_the_service_adds_is_the_cost_of_the_call() -> None:
 
 
 def test_less_than_the_engines_took_is_no_negative_cost() -> None:
-    served = ServedCosts({**SERVED.by_process, "Decoder": (0.001, 0.001)}, 0.2)
+    served = ServedCosts({**SERVED.by_process, "Decoder": (0.001, 0.001)}, 0.2, 0.3)
     found = {cost.stage: cost for cost in assembled(ENGINES, served, max_requests=64)}
     assert found[Stage.DECODER].call_s == 0.0
 

@@ -150,3 +150,13 @@ def test_all_at_the_first_moment() -> None:
 def test_no_requests_are_no_simulation() -> None:
     with pytest.raises(ValueError, match="no requests"):
         simulate(COSTS, Cluster(), [])
+
+
+def test_hops_make_everybody_later_and_nothing_busier() -> None:
+    requests = [Request(0.5 * number, 0, 10.0, (10.0,), is_diarized=False) for number in range(20)]
+    without, found = (
+        simulate(COSTS, Cluster(cpus=1), requests),
+        simulate(replace(COSTS, hops_s=0.25), Cluster(cpus=1), requests),
+    )
+    assert found.latencies_s == pytest.approx(without.latencies_s + 0.25)
+    assert found.cpu_utilisation == without.cpu_utilisation
