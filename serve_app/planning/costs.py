@@ -5,7 +5,7 @@ A stage's time is processor time of its device, so that costs which were measure
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -77,6 +77,12 @@ class BatchCost:
         """Of one batch."""
         return self.batch_s + items * (self.item_s + self.padded_s * longest_s)
 
+    def slower(self, factor: float) -> BatchCost:
+        """Where everything takes so many times as long."""
+        return replace(
+            self, batch_s=self.batch_s * factor, item_s=self.item_s * factor, padded_s=self.padded_s * factor
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
@@ -111,6 +117,16 @@ class StageCost:
     def work_s(self, duration_s: float) -> float:
         """Of a worker, for one recording."""
         return self.request_s + self.audio_s * duration_s
+
+    def slower(self, factor: float) -> StageCost:
+        """Where everything takes so many times as long."""
+        return replace(
+            self,
+            call_s=self.call_s * factor,
+            request_s=self.request_s * factor,
+            audio_s=self.audio_s * factor,
+            batches=None if self.batches is None else self.batches.slower(factor),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +163,10 @@ class Costs:
         for cost in self.stages:
             if (cost.batches is not None) != (cost.stage is Stage.RECOGNIZER):
                 raise ValueError(f"{cost.stage}: the Recognizer has batches, and no other stage")
+
+    def slower(self, factor: float) -> Costs:
+        """On a machine that takes so many times as long for everything; hops and what is idle stay."""
+        return replace(self, stages=tuple(cost.slower(factor) for cost in self.stages))
 
     def of(self, stage: Stage) -> StageCost | None:
         """The costs of a stage, if the profile has it."""

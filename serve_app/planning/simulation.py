@@ -63,6 +63,7 @@ class Outcome:
         stages: by stage; utilisations are those until the last arrival.
         cpu_utilisation: part of the processors that was busy; 0 where there is no end of them.
         gpu_utilisation: the same.
+        cpu_s: processor seconds of all requests, the first tenth of them included.
     """
 
     latencies_s: npt.NDArray[np.float64]
@@ -70,6 +71,7 @@ class Outcome:
     stages: Mapping[Stage, StageOutcome]
     cpu_utilisation: float
     gpu_utilisation: float
+    cpu_s: float
 
     @property
     def refused_share(self) -> float:
@@ -99,6 +101,7 @@ def simulate(costs: Costs, cluster: Cluster, requests: Sequence[Request], seed: 
         stages=simulation.stage_outcomes(),
         cpu_utilisation=simulation.busy_units[Device.CPU] / cluster.cpus,
         gpu_utilisation=simulation.busy_units[Device.GPU] / cluster.gpus,
+        cpu_s=simulation.cpu_s,
     )
 
 
@@ -127,6 +130,11 @@ class _Simulation:
         self._inside = 0
         self.busy_units: dict[Device, float] = {}
         self._busy_workers: dict[Stage, float] = {}
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor seconds so far."""
+        return self._devices[Device.CPU].busy_unit_s
 
     def serve(self, requests: Sequence[Request]) -> npt.NDArray[np.float64]:
         latencies_s = np.full(len(requests), math.inf)

@@ -10,11 +10,11 @@ pytestmark = pytest.mark.unit
 
 
 def test_deviations_are_those_of_what_was_foretold() -> None:
-    run = Compared("2 requests/s", 1.5, (0.5, 1.2), (0.4, 1.5), 30.0, 24.0, failed=0)
+    run = Compared("2 requests/s", 1.5, 0.2, 0.25, (0.5, 1.2), (0.4, 1.5), 30.0, 24.0, failed=0)
     table = compared_table([run])
     (row,) = table.rows
-    assert row[:4] == ("2 requests/s", 1.5, 0.5, 0.4)
-    assert [row[column] for column in (4, 7, 10)] == pytest.approx([25.0, -20.0, 25.0])
+    assert row[:4] == ("2 requests/s", 1.5, 200.0, 250.0)
+    assert [row[column] for column in (4, 7, 10, 13)] == pytest.approx([-20.0, 25.0, -20.0, 25.0])
     assert row[-1] == 0
 
 

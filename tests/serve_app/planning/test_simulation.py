@@ -160,3 +160,15 @@ def test_hops_make_everybody_later_and_nothing_busier() -> None:
     )
     assert found.latencies_s == pytest.approx(without.latencies_s + 0.25)
     assert found.cpu_utilisation == without.cpu_utilisation
+
+
+def test_on_a_machine_of_half_the_speed_everything_takes_twice_as_long() -> None:
+    alone = [Request(100.0 * number, 0, 10.0, (10.0,), is_diarized=True) for number in range(1, 12)]
+    found, slow = simulate(COSTS, Cluster(cpus=2), alone), simulate(COSTS.slower(2.0), Cluster(cpus=2), alone)
+    assert slow.latencies_s == pytest.approx(2 * found.latencies_s)
+    assert slow.cpu_s == pytest.approx(2 * found.cpu_s)
+
+
+def test_processor_seconds_are_those_of_all_requests() -> None:
+    requests = [Request(100.0 * number, 0, 1.0, (1.0,), is_diarized=False) for number in range(1, 21)]
+    assert _decoder(requests, 0.5, 1, Cluster(cpus=1)).cpu_s == pytest.approx(20 * 0.5)
