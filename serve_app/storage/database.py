@@ -183,8 +183,12 @@ class Database:
         """
         path = Path(str(self._url.database))
         if not await asyncio.to_thread(path.exists):
-            with contextlib.suppress(OSError):  # What is wrong, connecting will say.
+            try:
                 await asyncio.to_thread(path.touch, mode=0o600)
+            except OSError as error:
+                # Connecting would say so, too, but leave a thread behind that may outlive the event loop.
+                log.warning("database does not answer", reason=error.strerror)
+                raise _no_answer() from None
         give_up_s = time.monotonic() + self._lock_timeout_s
         async with self._errors_translated():
             while True:

@@ -14,18 +14,29 @@ from tests.fakes.stages import FakeResponse
 
 
 class LimiterLink:
-    """The one Limiter of a service, which can die and be replaced. ``delay_s`` is asked for each way of a message."""
+    """The one Limiter of a service, which can die and be replaced.
 
-    def __init__(self, ttl_s: float, delay_s: Callable[[], float] = lambda: 0.0, signals: Signals = SILENT) -> None:
+    ``delay_s`` is asked for each way of a message; ``clock`` is the Limiter's, by default that of the event loop.
+    """
+
+    def __init__(
+        self,
+        ttl_s: float,
+        delay_s: Callable[[], float] = lambda: 0.0,
+        signals: Signals = SILENT,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self.delay_s = delay_s
         self._ttl_s = ttl_s
         self._signals = signals
+        self._clock = clock
         self._started = asyncio.Event()
         self._limiter: Limiter | None = None
 
     def start(self) -> None:
         """A new Limiter, which knows nothing."""
-        self._limiter = Limiter(LimiterConfig(self._ttl_s), asyncio.get_running_loop().time, self._signals)
+        clock = self._clock or asyncio.get_running_loop().time
+        self._limiter = Limiter(LimiterConfig(self._ttl_s), clock, self._signals)
         self._started.set()
 
     def die(self) -> None:

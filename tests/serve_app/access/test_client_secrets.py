@@ -27,6 +27,8 @@ from tests.fakes.limiter_link import LimiterHandle, LimiterLink
 pytestmark = pytest.mark.unit
 
 SESSION = '{"include":[]}'
+# A test's process may stand still for seconds.
+TIMES = HolderTimes(heartbeat_s=0.1, lease_ttl_s=60.0, admit_timeout_s=60.0)
 
 
 @pytest.fixture
@@ -139,9 +141,11 @@ class Door:
 
 @pytest.fixture
 async def door(database: Database, clock: FakeClock) -> AsyncIterator[Door]:
-    link = LimiterLink(ttl_s=0.3)
+    link = LimiterLink(TIMES.lease_ttl_s, clock=clock)
     link.start()
-    leases = LeaseHolder(LimiterHandle(link), HolderTimes(heartbeat_s=0.1, lease_ttl_s=0.3, admit_timeout_s=20.0))
+    # By now everybody who holds a lease has told a new Limiter of it.
+    clock.now_s += TIMES.lease_ttl_s
+    leases = LeaseHolder(LimiterHandle(link), TIMES)
     yield Door(database, clock, leases)
     await leases.close()
 
