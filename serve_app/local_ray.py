@@ -57,6 +57,7 @@ def prepare_environment() -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     # For Ray a node whose clusters are not enabled has the address 127.0.0.1, and all of its ports listen there, that
     # of metrics included, which asks for no token. ray.init has an option for the address, and on Linux ignores it.
+    # What is left are ports of Serve's replicas for each other, which ask for the token.
     os.environ.setdefault(CLUSTERS_VARIABLE, "0")
 
 
