@@ -123,7 +123,7 @@ def rollout_table(rollouts: Sequence[Rollout]) -> Table:
             Column("gave up"),
             Column("longest answer s"),
             Column("live sessions"),
-            Column("ended by 1012"),
+            Column("sessions told to come back"),
             Column("cut"),
             Column("jobs accepted"),
             Column("jobs lost"),
