@@ -32,25 +32,25 @@ class WorkStats:
 
 
 class BusyTime:
-    """Seconds in which something was under way, times how many of it: the integral of a count. Not for two threads."""
+    """Seconds in which something was under way, times how many of it: the integral of a count. Not for two threads.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock`` is in seconds."""
-        self._clock = clock
+    It is told the time, so that several that are asked together are asked for one moment.
+    """
+
+    def __init__(self) -> None:
         self._count = 0
-        self._until_s = clock()
+        self._until_s = 0.0
         self._total_s = 0.0
 
-    def change(self, by: int) -> None:
-        """So many more, or fewer, from now on."""
-        self._total_s = self.total_s
-        self._until_s = self._clock()
+    def change(self, by: int, at_s: float) -> None:
+        """So many more, or fewer, from then on."""
+        self._total_s = self.total_s(at_s)
+        self._until_s = at_s
         self._count += by
 
-    @property
-    def total_s(self) -> float:
-        """Until now."""
-        return self._total_s + self._count * (self._clock() - self._until_s)
+    def total_s(self, at_s: float) -> float:
+        """Until then, which is no earlier than the last change."""
+        return self._total_s + self._count * (at_s - self._until_s)
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +70,7 @@ class WorkMeter:
         self._slots = slots
         self._clock = clock
         self._lock = threading.Lock()
-        self._busy = BusyTime(clock)
+        self._busy = BusyTime()
         self._waiting = 0.0
         self._waiting_calls = 0
         self._running_calls = 0
@@ -91,15 +91,16 @@ class WorkMeter:
             self._stop_waiting(piece)
             piece.begun_s = self._clock()
             self._running_calls += 1
-            self._busy.change(1)
+            self._busy.change(1, piece.begun_s)
 
     def ended(self, piece: Piece, *, is_done: bool) -> None:
         """The engine is through with it, or has given it up."""
         with self._lock:
+            now_s = self._clock()
             self._running_calls -= 1
-            self._busy.change(-1)
+            self._busy.change(-1, now_s)
             if is_done and piece.begun_s is not None:
-                self._worked_s += self._clock() - piece.begun_s
+                self._worked_s += now_s - piece.begun_s
                 self._done += piece.amount
                 self._calls += 1
 
@@ -116,7 +117,7 @@ class WorkMeter:
                 slots=self._slots,
                 waiting=self._waiting,
                 inside=self._waiting_calls + self._running_calls,
-                busy_s=self._busy.total_s,
+                busy_s=self._busy.total_s(self._clock()),
                 worked_s=self._worked_s,
                 done=self._done,
                 calls=self._calls,

@@ -73,6 +73,7 @@ class Batcher(Generic[Payload, Result]):
         run: called in a thread with up to max_items payloads; returns as many results, in order.
         limits: see BatchLimits.
         observer: see there.
+        clock: in seconds, of what is measured; deadlines go by the loop's.
     """
 
     def __init__(
@@ -80,10 +81,12 @@ class Batcher(Generic[Payload, Result]):
         run: Callable[[Sequence[Payload]], Sequence[Result]],
         limits: BatchLimits,
         observer: BatchObserver | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
         self._limits = limits
         self._observer = observer or _Unobserved()
+        self._clock = clock
         threads = sum(limits.slots_of(priority) for priority in Priority)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="batch")
         self._flows: list[_Flow[Payload, Result]] = []
@@ -116,17 +119,18 @@ class Batcher(Generic[Payload, Result]):
     def stats(self) -> BatchStats:
         """What waits now, and what was done until now; calls are submissions."""
         live_s = sum(item.duration_s for flow in self._flows if flow.priority.is_live for item in flow.items)
+        now_s = self._clock()
         return BatchStats(
             slots=self._limits.slots,
             waiting=self._queued_s,
             inside=self._calls_inside,
-            busy_s=self._busy.total_s,
+            busy_s=self._busy.total_s(now_s),
             worked_s=self._worked_s,
             done=self._done_s,
             calls=self._calls,
             cpu_s=time.process_time(),
             live_waiting=live_s,
-            live_busy_s=self._live_busy.total_s,
+            live_busy_s=self._live_busy.total_s(now_s),
             full_worked_s=self._full_worked_s,
             full_done=self._full_done_s,
         )
@@ -151,10 +155,11 @@ class Batcher(Generic[Payload, Result]):
         flow: _Flow[Payload, Result] = _Flow(priority, next(self._orders), self._virtual_time)
         futures = []
         origin = contextvars.copy_context()
+        now_s, deadline_s = self._clock(), loop.time() + timeout_s
         for payload, seconds in payloads:
             future: asyncio.Future[Result] = loop.create_future()
             futures.append(future)
-            flow.items.append(_Item(payload, seconds, time.monotonic(), loop.time() + timeout_s, future, origin))
+            flow.items.append(_Item(payload, seconds, now_s, deadline_s, future, origin))
         self._queued_s += duration_s
         self._flows.append(flow)
         self._calls_inside += 1
@@ -217,9 +222,10 @@ class Batcher(Generic[Payload, Result]):
         task.add_done_callback(free_slot)
 
     def _occupy(self, priority: Priority, by: int) -> None:
-        self._busy.change(by)
+        now_s = self._clock()
+        self._busy.change(by, now_s)
         if priority.is_live:
-            self._live_busy.change(by)
+            self._live_busy.change(by, now_s)
 
     def _next_batch(self, priority: Priority, free_slots: int) -> list[_Item[Payload, Result]]:
         """The fairest next item of a priority, and others of similar length in fair order."""
@@ -273,7 +279,7 @@ class Batcher(Generic[Payload, Result]):
     async def _run_batch(self, batch: Sequence[_Item[Payload, Result]], priority: Priority) -> None:
         loop = asyncio.get_running_loop()
         # Not the loop's time: uvloop's counts whole milliseconds, and a batch on a GPU takes few of them.
-        begun_s = time.monotonic()
+        begun_s = self._clock()
         try:
             results = await loop.run_in_executor(self._threads, self._run, [item.payload for item in batch])
             pairs = list(zip(batch, results, strict=True))
@@ -298,7 +304,7 @@ class Batcher(Generic[Payload, Result]):
             priority,
             waits_s=tuple(begun_s - item.submitted_s for item in batch),
             durations_s=tuple(item.duration_s for item in batch),
-            worked_s=time.monotonic() - begun_s,
+            worked_s=self._clock() - begun_s,
             failed=failed,
             origins=tuple(item.origin for item in batch),
         )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,17 +16,12 @@ pytestmark = pytest.mark.unit
 
 
 def test_busy_time_is_the_integral_of_a_count() -> None:
-    clock = FakeClock()
-    busy = BusyTime(clock)
-    clock.now_s += 5
-    busy.change(1)
-    clock.now_s += 2
-    busy.change(1)
-    clock.now_s += 3
-    assert busy.total_s == 2 + 2 * 3
-    busy.change(-2)
-    clock.now_s += 100
-    assert busy.total_s == 8
+    busy = BusyTime()
+    busy.change(1, 5)
+    busy.change(1, 7)
+    assert busy.total_s(10) == 2 + 2 * 3
+    busy.change(-2, 10)
+    assert busy.total_s(110) == 8
 
 
 def test_work_waits_is_begun_and_is_done() -> None:
@@ -94,24 +90,27 @@ async def test_engine_threads_count_no_result_of_work_that_failed() -> None:
 
 
 async def test_a_batcher_tells_live_work_apart() -> None:
-    go_on = threading.Event()
+    go_on, begun, clock = threading.Event(), threading.Semaphore(0), FakeClock()
 
-    def waits(words: list[str]) -> list[str]:
+    def waits(words: Sequence[str]) -> Sequence[str]:
+        begun.release()
         go_on.wait(10)
         if "bad" in words:
             raise ValueError("bad")
         return words
 
-    batcher: Batcher[str, str] = Batcher(waits, BatchLimits(slots=1))  # type: ignore[arg-type]
+    batcher: Batcher[str, str] = Batcher(waits, BatchLimits(slots=1), clock=clock)
     calls = [
         asyncio.create_task(batcher.submit([("a", 10.0)], timeout_s=60, priority=priority))
         for priority in (Priority.FILE, Priority.FILE, Priority.LIVE, Priority.LIVE, Priority.LIVE_PARTIAL)
     ]
-    await asyncio.sleep(0)
+    # One of each priority runs; those after the first wait.
+    for _ in Priority:
+        await asyncio.to_thread(begun.acquire, timeout=10)
+    clock.now_s += 2
     stats = batcher.stats
     assert (stats.slots, stats.waiting, stats.live_waiting, stats.inside) == (1, 20, 10, 5)
-    assert (stats.done, stats.calls) == (0, 0)
-    assert stats.busy_s >= stats.live_busy_s >= 0
+    assert (stats.busy_s, stats.live_busy_s, stats.done, stats.calls) == (6, 4, 0, 0)
     go_on.set()
     await asyncio.gather(*calls)
     with pytest.raises(ValueError, match="bad"):
@@ -119,4 +118,4 @@ async def test_a_batcher_tells_live_work_apart() -> None:
     await batcher.close()
     stats = batcher.stats
     assert (stats.waiting, stats.live_waiting, stats.inside, stats.done, stats.calls) == (0, 0, 0, 50, 5)
-    assert stats.busy_s > stats.live_busy_s > 0
+    assert (stats.busy_s, stats.live_busy_s, stats.worked_s) == (6, 4, 6)
