@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ray.serve.schema import ServeDeploySchema
-
     from serve_app.commands.serve_progress import ProgressView
+    from serve_app.settings import Settings
     from serve_app.stop_signal import StopSignal
 
 
@@ -65,16 +64,14 @@ def _run(
     stop: StopSignal,
     started_s: float,
 ) -> int:
-    from pydantic import ValidationError
-
     from deployments.errors import RayscribeError
     from serve_app.launcher import LaunchError, LaunchStopped, base_url, check_port_free, launched
-    from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config
+    from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config, load_settings
 
     try:
         config = load_config(path or DEFAULT_CONFIG, host=host, port=port)
         http = config.http_options
-        _check_way_in(config)
+        _check_way_in(load_settings(path or DEFAULT_CONFIG), http.host)
         if "RAY_ADDRESS" not in os.environ:
             check_port_free(http.host, http.port)
         with launched(
@@ -87,7 +84,7 @@ def _run(
                 if not is_alive():
                     view.error("Ray died under the service.")
                     _kill_all_and_exit(1)
-    except (ConfigError, LaunchError, RayscribeError, ValidationError) as error:
+    except (ConfigError, LaunchError, RayscribeError) as error:
         view.error(str(error))
         return 1
     except LaunchStopped:
@@ -103,21 +100,18 @@ def _show_metrics(view: ProgressView) -> None:
         view.note(f"Metrics: {url}")
 
 
-def _check_way_in(config: ServeDeploySchema) -> None:
+def _check_way_in(settings: Settings, host: str) -> None:
     """Say now, in one line, what the ingress would refuse to start for, after half a minute and three attempts.
 
     Raises:
         EngineUnavailable: others can reach the service, and there is no key.
     """
     from serve_app.access.openness import is_open
-    from serve_app.applications import service_application
-    from serve_app.settings import Settings
 
-    settings = Settings.model_validate(service_application(config.applications).args)
-    if not is_open(settings.access, config.http_options.host):
+    if not is_open(settings.access, host):
         from serve_app.opening import check_way_in
 
-        asyncio.run(check_way_in(settings, config.http_options.host))
+        asyncio.run(check_way_in(settings, host))
 
 
 def _stopping(number: int) -> str:

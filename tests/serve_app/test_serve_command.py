@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -36,10 +37,10 @@ def temp_dir() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _serve(temp_dir: Path, port: int, **args: str) -> subprocess.Popen[str]:
+def _serve(temp_dir: Path, port: int, builder: str = "build_app", **args: Any) -> subprocess.Popen[str]:
     application = {
         "name": "greeting",
-        "import_path": "tests.fakes.greeting_app:build_app",
+        "import_path": f"tests.fakes.greeting_app:{builder}",
         "args": args,
         "deployments": [{"name": "Greeting", "ray_actor_options": {"num_cpus": 0.1}}],
     }
@@ -98,9 +99,17 @@ def test_a_second_signal_forces(temp_dir: Path, port: int) -> None:
 
 
 def test_a_deployment_that_cannot_start_is_shown(temp_dir: Path, port: int) -> None:
-    process = _serve(temp_dir, port, failure="no weights here")
+    process = _serve(temp_dir, port, builder="build_failing_app")
     stdout, stderr = process.communicate()
     assert process.returncode == 1
     assert "no weights here" in stderr
     assert "Ready" not in stdout
     assert _nothing_is_left(temp_dir, [])
+
+
+def test_wrong_settings_are_told_by_their_places_and_not_by_what_they_hold(temp_dir: Path, port: int) -> None:
+    process = _serve(temp_dir, port, storage={"databse": "postgresql://user:password@host/db"})
+    stdout, stderr = process.communicate()
+    assert process.returncode == 1
+    assert "applications[0].args.storage.databse: " in stderr
+    assert "password" not in stdout + stderr
