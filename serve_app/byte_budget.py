@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 from deployments.errors import Overloaded
@@ -29,9 +29,12 @@ class ByteBudget:
         return self._held_bytes
 
     @contextlib.contextmanager
-    def open_account(self) -> Iterator[None]:
-        """What this task, and those that it starts, receive from now on is held until the context ends."""
-        account = _Account(self)
+    def open_account(self, on_refusal: Callable[[Overloaded], None] = lambda _: None) -> Iterator[None]:
+        """What this task, and those that it starts, receive from now on is held until the context ends.
+
+        ``on_refusal`` is told each time that there is no room.
+        """
+        account = _Account(self, on_refusal)
         # It is not reset: a streamed answer ends in another context than it began in. A closed account counts nothing.
         _account.set(account)
         try:
@@ -51,8 +54,9 @@ class ByteBudget:
 class _Account:
     """One request's bytes: ``_taken`` of the budget, of which ``_received`` have come."""
 
-    def __init__(self, budget: ByteBudget) -> None:
+    def __init__(self, budget: ByteBudget, on_refusal: Callable[[Overloaded], None]) -> None:
         self._budget = budget
+        self._on_refusal = on_refusal
         self._taken_bytes = 0
         self._received_bytes = 0
         self._is_open = True
@@ -71,7 +75,11 @@ class _Account:
 
     def _take_up_to(self, size_bytes: int) -> None:
         if self._is_open and size_bytes > self._taken_bytes:
-            self._budget._take(size_bytes - self._taken_bytes)
+            try:
+                self._budget._take(size_bytes - self._taken_bytes)
+            except Overloaded as refusal:
+                self._on_refusal(refusal)
+                raise
             self._taken_bytes = size_bytes
 
 

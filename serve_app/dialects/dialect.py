@@ -45,7 +45,7 @@ async def visiting(
     notes = this_request()
     notes.dialect = dialect
     count = DoorCount(services.signals, dialect)
-    with count.at_the_door(), admission.admitted(), services.upload_bytes.open_account():
+    with count.at_the_door(), admission.admitted(), services.upload_bytes.open_account(count.refuse):
         async with services.access.admitted(credential_of(connection), dialect, takes_secrets=takes_secrets) as visit:
             count.let_in()
             connection.state.visit = visit

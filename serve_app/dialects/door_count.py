@@ -12,12 +12,13 @@ from deployments.tracing import annotate, mark, note_failure
 
 
 class DoorCount:
-    """Counts one request or socket, once."""
+    """Counts one request or socket, once; but twice one that was let in before there was no room for its bytes."""
 
     def __init__(self, signals: Signals, dialect: str) -> None:
         self._signals = signals
         self._dialect = dialect
         self._is_in = False
+        self._is_refused = False
 
     @contextlib.contextmanager
     def at_the_door(self) -> Iterator[None]:
@@ -28,7 +29,7 @@ class DoorCount:
         except RayscribeError as error:
             note_failure(error)
             if not self._is_in:
-                self._signals.count(REFUSED, dialect=self._dialect, reason=failure_label(error))
+                self.refuse(error)
             raise
 
     def let_in(self) -> None:
@@ -36,3 +37,9 @@ class DoorCount:
         self._is_in = True
         mark("admitted")
         self._signals.count(ADMITTED, dialect=self._dialect)
+
+    def refuse(self, error: RayscribeError) -> None:
+        """It is turned away."""
+        if not self._is_refused:
+            self._is_refused = True
+            self._signals.count(REFUSED, dialect=self._dialect, reason=failure_label(error))

@@ -7,6 +7,7 @@ import pytest
 from deployments.errors import ConcurrencyLimitReached, Overloaded
 from deployments.signal_table import ADMITTED, REFUSED
 from serve_app.admission import Admission
+from serve_app.byte_budget import ByteBudget
 from tests.fakes.edge import Edge
 from tests.fakes.signals import RecordedSignals
 
@@ -44,6 +45,17 @@ async def test_an_error_behind_the_door_is_no_refusal(edge: Edge, signals: Recor
     edge.pipeline.error = Overloaded("The recognition queue is full")
     assert (await edge.client.post("/v1/listen", files=FILE)).status_code == 503
     assert list(signals.counts) == [(ADMITTED.name, ("smallest_selfhost",))]
+
+
+@pytest.mark.parametrize("dialect_path", ["/v1/listen", "/stt"])
+async def test_who_is_let_in_and_has_no_room_for_its_bytes_is_refused_as_well(
+    edge: Edge, signals: RecordedSignals, dialect_path: str
+) -> None:
+    edge.app.state.services = replace(edge.app.state.services, upload_bytes=ByteBudget(10))
+    form = {"audio": FILE["audio"], "file": FILE["audio"]}
+    assert (await edge.client.post(dialect_path, files=form)).status_code == 503
+    dialect = {"/v1/listen": "smallest_selfhost", "/stt": "sixtydb"}[dialect_path]
+    assert dict(signals.counts) == {(ADMITTED.name, (dialect,)): 1, (REFUSED.name, (dialect, "overloaded")): 1}
 
 
 def test_a_door_tells_how_many_are_inside() -> None:
