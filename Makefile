@@ -15,6 +15,8 @@ LOAD ?=
 INSTALLED := $(VENV)/.installed$(if $(EXTRAS),-$(EXTRAS))
 # silero-vad says that it needs torch; the network that we take from it does not.
 NO_DEPS := silero-vad
+# Of pytest-xdist; a cluster needs the processors itself.
+ON_ALL_PROCESSORS := --numprocesses=logical --maxprocesses=4
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 help: ## Show this list
@@ -57,13 +59,12 @@ check: $(VENV)/.installed-test ## Types, lint, format and the layer rule
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What needs no cluster runs on all processors, a module at a time on each; the cluster needs them itself.
 test: check ## Everything that must pass
-	$(BIN)/python -m pytest --ignore=tests/cluster --numprocesses=logical --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest --ignore=tests/cluster $(ON_ALL_PROCESSORS) --dist=loadfile
 	$(BIN)/python -m pytest tests/cluster
 
 fuzz: $(VENV)/.installed-test ## Property tests with new examples, twenty times as many
-	$(BIN)/python -m pytest -m hypothesis --ignore=tests/cluster --hypothesis-profile=fuzz
+	$(BIN)/python -m pytest -m hypothesis --ignore=tests/cluster $(ON_ALL_PROCESSORS) --hypothesis-profile=fuzz
 
 format: $(VENV)/.installed-test ## Put the code into the house form
 	$(BIN)/ruff format .

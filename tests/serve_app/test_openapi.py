@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.examples import examples
 from tests.fakes.edge import Edge
 
 pytestmark = pytest.mark.unit
@@ -36,7 +37,7 @@ def test_the_document_is_valid() -> None:
 
 
 @schema.parametrize()
-@settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=examples(25), suppress_health_check=list(HealthCheck), deadline=None)
 def test_no_request_gets_an_answer_that_is_not_documented(case: Case[Any]) -> None:
     case.call_and_validate(
         checks=[not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from deployments.decode.limits import DecodeLimits
 from deployments.decode.pyav_engine import PyAvDecoder
 from deployments.errors import AudioTooLong, UnsupportedAudio
+from tests.examples import examples
 from tests.fakes.audio_files import FORMATS, encode, sine
 
 pytestmark = pytest.mark.unit
@@ -104,13 +105,13 @@ def decodes_or_is_refused(data: bytes) -> None:
 
 
 @given(st.binary(max_size=4096))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_random_bytes_are_unsupported_or_decoded(data: bytes) -> None:
     decodes_or_is_refused(data)
 
 
 @given(st.sampled_from(sorted(SEEDS)), st.integers(4, 200), st.binary(max_size=4096))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_random_bytes_behind_a_true_header_are_unsupported_or_decoded(name: str, kept: int, junk: bytes) -> None:
     decodes_or_is_refused(SEEDS[name][:kept] + junk)
 
@@ -120,7 +121,7 @@ def test_random_bytes_behind_a_true_header_are_unsupported_or_decoded(name: str,
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=8)), max_size=12),
     st.floats(0.05, 1.0),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_an_overwritten_and_cut_file_is_unsupported_or_decoded(
     name: str, patches: list[tuple[float, bytes]], kept: float
 ) -> None:

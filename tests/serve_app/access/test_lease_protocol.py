@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from deployments.errors import Cancelled, ConcurrencyLimitReached
 from serve_app.access.lease_messages import HolderReport, Lease
 from serve_app.access.leases import LeaseBook
+from tests.examples import examples
 from tests.fakes.clock import FakeClock
 
 pytestmark = pytest.mark.unit
@@ -276,4 +277,4 @@ class Protocol(RuleBasedStateMachine):
 
 
 TestProtocol = Protocol.TestCase
-TestProtocol.settings = settings(max_examples=150, stateful_step_count=60)
+TestProtocol.settings = settings(max_examples=examples(150), stateful_step_count=60)

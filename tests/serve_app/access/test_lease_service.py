@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from deployments.errors import ConcurrencyLimitReached
 from serve_app.access.lease_holder import HolderTimes, LeaseHolder
 from serve_app.access.leases import BookSize
+from tests.examples import examples
 from tests.fakes.limiter_link import LimiterHandle, LimiterLink
 from tests.fakes.virtual_time import run_virtually
 
@@ -113,7 +114,7 @@ class Crowd:
         assert await self.link.limiter.load() == BookSize(0, 0, 0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(seed=st.integers(0, 2**32), killed_after_s=st.none() | st.floats(0, 3))
 def test_exactly_as_many_as_the_cap(seed: int, killed_after_s: float | None) -> None:
     async def main() -> None:
@@ -131,7 +132,7 @@ def test_exactly_as_many_as_the_cap(seed: int, killed_after_s: float | None) -> 
     run_virtually(main)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(seed=st.integers(0, 2**32), lost_after_s=st.floats(0, 3), away_s=st.floats(0, 12))
 def test_never_more_than_the_cap_while_the_limiter_is_replaced(seed: int, lost_after_s: float, away_s: float) -> None:
     async def main() -> None:

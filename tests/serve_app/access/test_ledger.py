@@ -24,6 +24,7 @@ from serve_app.access.visit import Caller
 from serve_app.settings import AccessSettings
 from serve_app.storage.database import Database
 from serve_app.storage.tables import LEDGER, USAGE_DAYS, USERS
+from tests.examples import examples
 from tests.fakes.clock import FakeClock
 from tests.fakes.killed_recorder import PLAN as KILLED_PLAN
 from tests.fakes.killed_recorder import charge as killed_charge
@@ -219,7 +220,7 @@ _REQUESTS = st.builds(
 )
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(requests=st.lists(_REQUESTS, max_size=12), top_ups=st.lists(st.integers(-(10**6), 10**9), max_size=4))
 async def test_the_balance_is_the_sum_of_the_rows(
     database_url: str, requests: list[tuple[int, float, bool, Outcome]], top_ups: list[int]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from load_tests.autoscaling_simulation import TICK_S, Connecting, Course, Engines, Load, Settings, Work, simulate
 from serve_app.autoscaling.scaling import BatchScaling, ConnectionScaling, CpuScaling, QueueScaling, Scaling
+from tests.examples import examples
 
 pytestmark = pytest.mark.unit
 
@@ -94,7 +95,7 @@ def test_a_long_sawtooth_is_followed_with_one_turn_each_way(kind: type[Scaling],
     assert stays_within_bounds(course, settings)
 
 
-@settings_of_hypothesis(max_examples=settings_of_hypothesis().max_examples // 10)
+@settings_of_hypothesis(max_examples=examples(10))
 @given(
     kind=st.sampled_from(KINDS),
     share=st.floats(0.0, 10.0),

@@ -17,6 +17,7 @@ from deployments.errors import (
     StageLost,
     UnsupportedAudio,
 )
+from tests.examples import examples
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.fakes.json_values import JSON
@@ -121,7 +122,7 @@ ANY_MESSAGE = st.booleans().flatmap(lambda is_good: GOOD_MESSAGE if is_good else
 
 
 @given(messages=st.lists(ANY_MESSAGE, max_size=8))
-@settings(max_examples=max(150, settings().max_examples))
+@settings(max_examples=examples(150))
 def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
     messages: list[dict[str, Any] | str | bytes],
 ) -> None:

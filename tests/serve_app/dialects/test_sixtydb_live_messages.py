@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.fakes.asgi_socket import AsgiSocket
 from tests.fakes.edge import Edge
 from tests.fakes.json_values import JSON
@@ -87,7 +88,7 @@ ANY_MESSAGE = st.one_of(
 
 
 @given(messages=st.lists(ANY_MESSAGE, max_size=8), with_stop=st.booleans())
-@settings(max_examples=max(150, settings().max_examples))
+@settings(max_examples=examples(150))
 def test_whatever_a_client_says_it_is_answered_and_the_socket_closed(
     messages: list[dict[str, Any] | str | bytes], with_stop: bool
 ) -> None:

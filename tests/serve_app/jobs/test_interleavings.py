@@ -20,6 +20,7 @@ from serve_app.jobs.queue import Claim
 from serve_app.jobs.tables import JOBS
 from serve_app.storage.database import Database
 from serve_app.storage.tables import LEDGER, METADATA
+from tests.examples import examples
 from tests.fakes.job_bench import JobBench, add_user, transcript_of
 
 pytestmark = pytest.mark.unit
@@ -175,6 +176,6 @@ def test_no_interleaving_loses_a_job(database_url: str) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples(15), stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -22,6 +22,7 @@ from serve_app.live.endpointing import (
     UtteranceClosed,
     UtteranceOpened,
 )
+from tests.examples import examples
 from tests.serve_app.live.endpointing_windows import SETTINGS, W, activity, windows
 
 pytestmark = pytest.mark.unit
@@ -130,7 +131,9 @@ class PushToTalk(Conversation):
 
 
 # Each step is some hundred windows: half a minute of audio.
-Conversation.TestCase.settings = PushToTalk.TestCase.settings = settings(max_examples=40, stateful_step_count=15)
+Conversation.TestCase.settings = PushToTalk.TestCase.settings = settings(
+    max_examples=examples(40), stateful_step_count=15
+)
 
 TestConversation = Conversation.TestCase
 TestPushToTalk = PushToTalk.TestCase

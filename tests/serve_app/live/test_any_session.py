@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from deployments.errors import IllegalMove
 from serve_app.live.contracts import Final, SessionEnded
+from tests.examples import examples
 from tests.fakes.live_audio import ScriptedHearing, silence, speech
 from tests.fakes.live_bench import LiveBench, check_order
 from tests.fakes.virtual_time import VirtualTimeLoop
@@ -97,5 +98,5 @@ class AnySession(RuleBasedStateMachine):
             self.runner.close()
 
 
-AnySession.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+AnySession.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=25, deadline=None)
 TestAnySession = AnySession.TestCase

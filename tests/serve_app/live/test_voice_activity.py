@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from deployments.contracts import Samples
 from deployments.speech_gate.silero import SileroVad
 from serve_app.live.voice_activity import WINDOW_SAMPLES, StreamingVad
+from tests.examples import examples
 from tests.fakes.recordings import recording
 
 pytestmark = pytest.mark.engine
@@ -48,7 +49,7 @@ def test_a_stream_is_heard_like_the_recording(network: SileroVad, speech: Sample
 
 
 @given(cuts=st.lists(st.integers(0, 3 * 16_000), max_size=12))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_where_a_stream_is_cut_does_not_matter(network: SileroVad, speech: Samples, cuts: list[int]) -> None:
     clip = speech[: 3 * 16_000]
     whole, whole_levels = streamed(StreamingVad(network), [clip])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from deployments.recognition.batcher import Batcher
 from deployments.recognition.batches import BatchLimits
 from serve_app.planning.stations import FairQueue
+from tests.examples import examples
 
 pytestmark = pytest.mark.unit
 
@@ -57,7 +58,7 @@ def _simulated(first: float, flows: Sequence[Windows]) -> list[list[float]]:
 window = st.sampled_from((0.5, 1.0, 1.5, 3.0, 7.0, 12.0, 15.0))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(first=window, flows=st.lists(st.lists(window, min_size=1, max_size=6).map(tuple), max_size=6))
 def test_batches_are_those_of_the_batcher(first: float, flows: list[Windows]) -> None:
     assert _simulated(first, flows) == asyncio.run(_real(first, flows))
