@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import numpy as np
 import numpy.typing as npt
 import psutil
 import typer
 
-from deployments.contracts import SAMPLE_RATE_HZ, Samples
+from deployments.contracts import Samples
 from load_tests.hardware import read_hardware
-from load_tests.latency import as_wav
 from load_tests.options import (
     DEFAULT_RESULTS,
     DEFAULT_SERVER,
@@ -27,13 +24,13 @@ from load_tests.options import (
     StartOption,
     recordings_in,
 )
+from load_tests.paced import send_paced, speech_of, wav_pieces
 from load_tests.processes import ProcessGroup, ServiceNotLocal, find_service
 from load_tests.report import Cell, Column, Report, Table, wide_console
-from load_tests.service import ListenFailed, Service, ServiceUnreachable, running_service
-from load_tests.stage_costs import speech_of
+from load_tests.service import Service, ServiceUnreachable, running_service
 from serve_app.planning.arrivals import LengthMix, Request, Workload, poisson_requests
 from serve_app.planning.costs import Costs, CostsUnusable, costs_of_profile, read_costs
-from serve_app.planning.simulation import Cluster, simulate
+from serve_app.planning.simulation import WARM_UP_SHARE, Cluster, simulate
 
 _MIX = LengthMix.of([(6, 60), (20, 40)])
 _BURST = 40
@@ -59,26 +56,33 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """Of a run: processor seconds of a request, latencies at _PERCENTS, seconds of audio a second."""
+
+    cpu_s: float
+    latencies_s: tuple[float, ...]
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
-    """One run: what was foretold, and what came. Latencies at _PERCENTS; speed in seconds of audio a second.
+    """One run: what was foretold, and what came.
 
     Attributes:
         name: of the load.
         others_cores: processors that programs took which are not the service, the sender among them.
-        foretold_cpu_s, measured_cpu_s: processor seconds of a request, without those of the idle service.
-        foretold_s, foretold_speed: with costs of that measure. How fast a machine is changes within minutes, and says
-            nothing of whether the graph is simulated rightly.
+        foretold: by the costs as they are.
+        at_its_speed: by costs that are as much higher as the processor time of the run was. How fast a machine is
+            changes within minutes, and says nothing of whether the graph is simulated rightly.
+        measured: without the processor time of the idle service.
         failed: requests without an answer.
     """
 
     name: str
     others_cores: float
-    foretold_cpu_s: float
-    measured_cpu_s: float
-    foretold_s: tuple[float, ...]
-    measured_s: tuple[float, ...]
-    foretold_speed: float
-    measured_speed: float
+    foretold: Figures
+    at_its_speed: Figures
+    measured: Figures
     failed: int
 
 
@@ -132,34 +136,37 @@ def _workload(costs: Costs) -> Workload:
 def _compare(
     name: str, service: Service, group: ProcessGroup, costs: Costs, speech: Samples, requests: Sequence[Request]
 ) -> Compared:
-    files = [as_wav(_cut(speech, number, request.duration_s)) for number, request in enumerate(requests)]
+    files = wav_pieces(speech, [request.duration_s for request in requests])
     service.listen(files[0])
     idle_cores = _idle_cores(group)
     run = _run(service, group, files, requests)
     cores = len(psutil.Process().cpu_affinity())
     cluster = Cluster(cpus=max(cores - idle_cores - run.others_cores, 0.1))
-    foretold_cpu_s, measured_cpu_s = (
-        simulate(costs, cluster, requests).cpu_s,
-        run.service_cpu_s - idle_cores * run.wall_s,
-    )
-    foretold = simulate(costs.slower(measured_cpu_s / foretold_cpu_s), cluster, requests)
-    first = len(requests) - len(foretold.latencies_s)
-    kept = run.latencies_s[first:]
-    audio_s = sum(request.duration_s for request in requests)
-    arrivals_s = np.array([request.arrival_s for request in requests[first:]])
+    foretold = _foretold(costs, cluster, requests)
+    measured = _measured(run, idle_cores, requests)
+    at_its_speed = _foretold(costs.slower(measured.cpu_s / foretold.cpu_s), cluster, requests)
+    failed = int(np.isinf(run.latencies_s).sum())
+    return Compared(name, run.others_cores, foretold, at_its_speed, measured, failed)
+
+
+def _foretold(costs: Costs, cluster: Cluster, requests: Sequence[Request]) -> Figures:
+    outcome = simulate(costs, cluster, requests)
+    arrivals_s = np.array([request.arrival_s for request in requests[-len(outcome.latencies_s) :]])
     # Until the last answer, which the last to arrive need not get.
-    ends_s = float((arrivals_s + foretold.latencies_s).max())
-    return Compared(
-        name=name,
-        others_cores=run.others_cores,
-        foretold_cpu_s=foretold_cpu_s / len(requests),
-        measured_cpu_s=measured_cpu_s / len(requests),
-        foretold_s=tuple(foretold.percentile_s(percent) for percent in _PERCENTS),
-        measured_s=tuple(float(np.percentile(kept, percent, method="inverted_cdf")) for percent in _PERCENTS),
-        foretold_speed=audio_s / ends_s,
-        measured_speed=audio_s / run.wall_s,
-        failed=int(np.isinf(run.latencies_s).sum()),
-    )
+    ends_s = float((arrivals_s + outcome.latencies_s).max())
+    latencies_s = tuple(outcome.percentile_s(percent) for percent in _PERCENTS)
+    return Figures(outcome.cpu_s / len(requests), latencies_s, _audio_s(requests) / ends_s)
+
+
+def _measured(run: _Run, idle_cores: float, requests: Sequence[Request]) -> Figures:
+    kept = run.latencies_s[int(len(requests) * WARM_UP_SHARE) :]
+    latencies_s = tuple(float(np.percentile(kept, percent, method="inverted_cdf")) for percent in _PERCENTS)
+    cpu_s = (run.service_cpu_s - idle_cores * run.wall_s) / len(requests)
+    return Figures(cpu_s, latencies_s, _audio_s(requests) / run.wall_s)
+
+
+def _audio_s(requests: Sequence[Request]) -> float:
+    return sum(request.duration_s for request in requests)
 
 
 def _idle_cores(group: ProcessGroup) -> float:
@@ -171,32 +178,10 @@ def _idle_cores(group: ProcessGroup) -> float:
 def _run(service: Service, group: ProcessGroup, files: Sequence[bytes], requests: Sequence[Request]) -> _Run:
     before_s, service_before_s = busy_s(psutil.cpu_times()), sum(group.cpu_s().values())
     begun_s = time.perf_counter()
-    latencies_s = _send(service, files, requests)
+    latencies_s = send_paced(service, files, [request.arrival_s for request in requests])
     wall_s = time.perf_counter() - begun_s
     all_s, service_s = busy_s(psutil.cpu_times()) - before_s, sum(group.cpu_s().values()) - service_before_s
     return _Run(latencies_s, wall_s, service_s, max(0.0, all_s - service_s) / wall_s)
-
-
-def _cut(speech: Samples, number: int, duration_s: float) -> Samples:
-    """Different speech for each request, and from the start again at the end."""
-    first = int(number * 3.7 * SAMPLE_RATE_HZ) % len(speech)
-    return np.take(speech, np.arange(first, first + int(duration_s * SAMPLE_RATE_HZ)), mode="wrap")
-
-
-def _send(service: Service, files: Sequence[bytes], requests: Sequence[Request]) -> npt.NDArray[np.float64]:
-    """Latencies, each from when the request was to be sent; infinite for one that failed."""
-    begun_s = time.perf_counter()
-
-    def send(data: bytes, request: Request) -> float:
-        time.sleep(max(0.0, begun_s + request.arrival_s - time.perf_counter()))
-        try:
-            service.listen(data)
-        except (ListenFailed, httpx.HTTPError):
-            return float("inf")
-        return time.perf_counter() - begun_s - request.arrival_s
-
-    with ThreadPoolExecutor(len(requests)) as pool:
-        return np.array(list(pool.map(send, files, requests)))
 
 
 def busy_s(times: Any) -> float:
@@ -206,16 +191,14 @@ def busy_s(times: Any) -> float:
 
 def compared_table(runs: Sequence[Compared]) -> Table:
     """Foretold beside measured, and by how much the first is more."""
-    rows: list[tuple[Cell, ...]] = []
-    for run in runs:
-        row: list[Cell] = [run.name, run.others_cores]
-        for foretold, measured in (
-            (1000 * run.foretold_cpu_s, 1000 * run.measured_cpu_s),
-            *zip(run.foretold_s, run.measured_s, strict=True),
-            (run.foretold_speed, run.measured_speed),
-        ):
-            row += [foretold, measured, 100 * (foretold / measured - 1)]
-        rows.append((*row, run.failed))
+    rows = [
+        row
+        for run in runs
+        for row in (
+            (run.name, run.others_cores, *_beside(run.foretold, run.measured), run.failed),
+            ("at its speed", None, *_beside(run.at_its_speed, run.measured), None),
+        )
+    ]
     latency = [
         column
         for percent in _PERCENTS
@@ -237,8 +220,19 @@ def compared_table(runs: Sequence[Compared]) -> Table:
         ),
         tuple(rows),
         "One replica of each stage on this machine. Processors that other programs took meanwhile, the sender among "
-        "them, are not there in the simulation, and its costs are scaled to the processor time that was measured.",
+        "them, are not there in the simulation. At its speed: by costs as much higher as the run's processor time was.",
     )
+
+
+def _beside(foretold: Figures, measured: Figures) -> list[Cell]:
+    cells: list[Cell] = []
+    for one, other in (
+        (1000 * foretold.cpu_s, 1000 * measured.cpu_s),
+        *zip(foretold.latencies_s, measured.latencies_s, strict=True),
+        (foretold.speed, measured.speed),
+    ):
+        cells += [one, other, 100 * (one / other - 1)]
+    return cells
 
 
 if __name__ == "__main__":

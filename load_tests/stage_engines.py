@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -82,28 +82,24 @@ class EngineMeter:
         return self._linear(Stage.DIARIZER, device_of(settings.engine, settings), diarize, settings.threads)
 
     def recognizer(self) -> StageCost:
-        """A plane over batches of several sizes and lengths."""
+        """A plane over batches of several sizes and lengths, of windows of one length and of several."""
         settings = self._settings.recognition
         engine = load_recognition_engine(settings.engine, settings.options(self._settings.checkpoint_cache()))
         language = "en" if "en" in engine.capabilities.languages else min(engine.capabilities.languages)
         longest_s = settings.resolved_window_s()
-        lengths_s = sorted({min(length_s, longest_s) for length_s in _WINDOWS_S})
-        sizes = sorted({min(size, settings.max_batch_items) for size in _BATCHES})
         device = device_of(settings.engine, settings)
         terms, spent_s = [], []
-        for length_s in lengths_s:
-            for size in sizes:
-                if length_s * size > settings.max_batch_padded_s:
-                    continue
-                windows = [SpeechWindow(self._piece(number, length_s), language) for number in range(size)]
-                taken_s = _median_s(functools.partial(engine.transcribe, windows), device)
-                terms.append((1.0, size, size * length_s))
-                spent_s.append(taken_s / settings.threads if device is Device.CPU else taken_s)
-        batch_s, item_s, padded_s = non_negative_fit(terms, spent_s)
+        for windows_s in _batches_s(longest_s, settings.max_batch_items, settings.max_batch_padded_s):
+            windows = [SpeechWindow(self._piece(number, each_s), language) for number, each_s in enumerate(windows_s)]
+            taken_s = _median_s(functools.partial(engine.transcribe, windows), device)
+            terms.append((1.0, len(windows_s), len(windows_s) * max(windows_s), sum(windows_s)))
+            spent_s.append(taken_s / settings.threads if device is Device.CPU else taken_s)
+        batch_s, item_s, padded_s, audio_s = non_negative_fit(terms, spent_s)
         batches = BatchCost(
             batch_s=batch_s,
             item_s=item_s,
             padded_s=padded_s,
+            audio_s=audio_s,
             longest_window_s=longest_s,
             max_items=settings.max_batch_items,
             max_padded_s=settings.max_batch_padded_s,
@@ -136,6 +132,16 @@ class EngineMeter:
         """Different speech for each window of a batch."""
         room_s = len(self._speech) / SAMPLE_RATE_HZ - duration_s
         return self._cut(number * 7.3 % room_s, duration_s)
+
+
+def _batches_s(longest_s: float, max_items: int, max_padded_s: float) -> Iterator[tuple[float, ...]]:
+    """Batches of several sizes: of windows as long as each other, and from half of the longest up to it."""
+    for size in sorted({min(size, max_items) for size in _BATCHES}):
+        for length_s in sorted({min(length_s, longest_s) for length_s in _WINDOWS_S}):
+            if length_s * size <= max_padded_s:
+                yield (length_s,) * size
+                if size > 1 and length_s > 1:
+                    yield tuple(np.linspace(length_s / 2, length_s, size).tolist())
 
 
 def device_of(engine: str, settings: WeightsSettings) -> Device:

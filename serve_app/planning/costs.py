@@ -5,6 +5,7 @@ A stage's time is processor time of its device, so that costs which were measure
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -49,12 +50,13 @@ OPTIONAL = frozenset({Stage.PROXY, Stage.LANGUAGE_IDENTIFIER, Stage.DIARIZER, St
 
 @dataclass(frozen=True, slots=True)
 class BatchCost:
-    """What a batch takes, ``batch_s + items * (item_s + padded_s * longest)``, and how batches form.
+    """What a batch takes, ``batch_s + items * (item_s + padded_s * longest) + audio_s * all``, and how batches form.
 
     Attributes:
         batch_s: of any batch.
         item_s: for each window in it.
-        padded_s: for each second of its longest window, in each of its windows.
+        padded_s: for each second of its longest window, in each of its windows: what an engine computes that pads.
+        audio_s: for each second of its windows themselves: words, and what is not padded.
         longest_window_s: recordings are cut into windows of up to this.
         max_items, max_padded_s, max_stretch: see deployments.recognition.batcher.BatchLimits.
         group_s: audio of one request that goes to one replica at once.
@@ -72,15 +74,21 @@ class BatchCost:
     max_stretch: Annotated[float, Field(ge=1, allow_inf_nan=False)]
     group_s: Positive
     groups_in_flight: Count
+    audio_s: Seconds = 0.0
 
-    def work_s(self, items: int, longest_s: float) -> float:
-        """Of one batch."""
-        return self.batch_s + items * (self.item_s + self.padded_s * longest_s)
+    def work_s(self, windows_s: Sequence[float]) -> float:
+        """Of one batch of these windows."""
+        padded_s = self.padded_s * max(windows_s)
+        return self.batch_s + len(windows_s) * (self.item_s + padded_s) + self.audio_s * sum(windows_s)
 
     def slower(self, factor: float) -> BatchCost:
         """Where everything takes so many times as long."""
         return replace(
-            self, batch_s=self.batch_s * factor, item_s=self.item_s * factor, padded_s=self.padded_s * factor
+            self,
+            batch_s=self.batch_s * factor,
+            item_s=self.item_s * factor,
+            padded_s=self.padded_s * factor,
+            audio_s=self.audio_s * factor,
         )
 
 

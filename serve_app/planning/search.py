@@ -143,7 +143,7 @@ def work_s(costs: Costs, cost: StageCost, duration_s: float) -> float:
     windows = max(1.0, speech_s / (0.7 * batches.longest_window_s))
     window_s = speech_s / windows
     items = max(1, min(batches.max_items, int(batches.max_padded_s / window_s)))
-    return windows * batches.work_s(items, window_s) / items
+    return windows * batches.work_s([window_s] * items) / items
 
 
 def _share(cost: StageCost, load: Load) -> float:

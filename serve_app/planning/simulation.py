@@ -20,7 +20,7 @@ from serve_app.planning.processors import Processors
 from serve_app.planning.stations import BatchStation, Done, Station, StationRecord
 
 # The first requests find an empty cluster.
-_WARM_UP_SHARE = 0.1
+WARM_UP_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def simulate(costs: Costs, cluster: Cluster, requests: Sequence[Request], seed: 
         raise ValueError("no requests")
     simulation = _Simulation(costs, cluster, seed)
     latencies_s = simulation.serve(requests)
-    measured = slice(int(len(requests) * _WARM_UP_SHARE), None)
+    measured = slice(int(len(requests) * WARM_UP_SHARE), None)
     return Outcome(
         latencies_s=latencies_s[measured],
         length_classes=np.array([request.length_class for request in requests])[measured],
@@ -245,7 +245,7 @@ class _Simulation:
         return self._recognition.record if cost.batches else self._stations[cost.stage].record
 
     def _outcome(self, cost: StageCost, record: StationRecord) -> StageOutcome:
-        waits_s = np.array(record.waits_s[int(len(record.waits_s) * _WARM_UP_SHARE) :] or [0.0])
+        waits_s = np.array(record.waits_s[int(len(record.waits_s) * WARM_UP_SHARE) :] or [0.0])
         return StageOutcome(
             utilisation=self._busy_workers[cost.stage] / (cost.workers * self._replicas(cost.stage)),
             mean_wait_s=float(waits_s.mean()),

@@ -207,7 +207,7 @@ class BatchStation:
 
     def _start(self, replica: int, batch: list[tuple[float, _Flow]]) -> None:
         self._free[replica] -= 1
-        work_s = self._batches.work_s(len(batch), max(window_s for window_s, _ in batch))
+        work_s = self._batches.work_s([window_s for window_s, _ in batch])
         record = self.record
         record.worker_s += work_s
         record.batches += 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_the_embedded_profile_comes_measured() -> None:
     assert "load_tests.stage_costs" in costs.method
     assert costs.of(Stage.DIARIZER) is not None
     # Faster than real time by far, and not free.
-    assert 0.001 < costs.recognizer.padded_s < 0.1
+    assert 0.01 < costs.recognizer.work_s([10.0]) < 1
 
 
 def test_nobody_guesses_what_was_not_measured() -> None:
@@ -72,5 +73,11 @@ def test_no_file_and_no_json(tmp_path: Path) -> None:
         read_costs(tmp_path / "text.json")
 
 
-def test_a_batch_costs_its_longest_window_times_its_items() -> None:
-    assert COSTS.recognizer.work_s(4, 10.0) == pytest.approx(0.01 + 4 * 0.1)
+def test_a_batch_costs_its_longest_window_times_its_items_where_the_engine_pads() -> None:
+    assert COSTS.recognizer.work_s([10.0, 4.0, 6.0, 8.0]) == pytest.approx(0.01 + 4 * 0.1)
+
+
+def test_a_batch_costs_what_is_in_it_where_the_engine_does_not_pad() -> None:
+    batches = replace(COSTS.recognizer, padded_s=0.0, audio_s=0.01)
+    assert batches.work_s([10.0, 4.0, 6.0, 8.0]) == pytest.approx(0.01 + 0.28)
+    assert batches.slower(2.0).work_s([10.0, 4.0]) == pytest.approx(2 * (0.01 + 0.14))
