@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from deployments.contracts import Samples
 from load_tests.paced import send_paced, wav_pieces
-from load_tests.processes import ProcessGroup, find_service
+from load_tests.processes import find_service
 from load_tests.service import ListenFailed, Service
 from serve_app.planning.costs import Stage
 
@@ -69,17 +69,17 @@ def measure_service(service: Service, speech: Samples, requests: int) -> ServedC
         ServiceNotLocal: its processes are not to be seen from here.
         ListenFailed: a request failed.
     """
-    group = find_service(service.url)
+    cpu_s = find_service(service.url).cpu_s
     few = max(4, requests // 5)
     lengths = ((SHORT_S, requests), (LONG_S, few))
     loads = [_load(service, speech, duration_s, count) for duration_s, count in lengths]
     with_speakers = [_load(service, speech, duration_s, few, diarize=True) for duration_s in (SHORT_S, LONG_S)]
     idles, turns = [], []
     for _ in range(TURNS):
-        idles.append(_idle(group))
-        turns.append([spent_s(service, group, idles[-1], load) for load in loads])
+        idles.append(_idle(cpu_s))
+        turns.append([spent_s(service, cpu_s, idles[-1], load) for load in loads])
     by_process = {name: _medians_s(turns, name) for name in idles[0]}
-    speakers = [spent_s(service, group, idles[-1], load) for load in with_speakers]
+    speakers = [spent_s(service, cpu_s, idles[-1], load) for load in with_speakers]
     by_process[Stage.DIARIZER] = _medians_s([speakers], Stage.DIARIZER)
     alone_s = statistics.median(_latencies_s(service, loads[0].files[: 2 * few]))
     return ServedCosts(by_process, statistics.median(sum(idle.values()) for idle in idles), alone_s)
@@ -94,15 +94,15 @@ def _load(service: Service, speech: Samples, duration_s: float, count: int, *, d
     return Load(files, LOAD_SHARE * count / (time.perf_counter() - begun_s), diarize)
 
 
-def _idle(group: ProcessGroup) -> Spent:
+def _idle(cpu_s: Callable[[], Spent]) -> Spent:
     """Cores that each process takes while nobody asks anything."""
-    before_s, begun_s = group.cpu_s(), time.perf_counter()
+    before_s, begun_s = cpu_s(), time.perf_counter()
     time.sleep(_IDLE_S)
     wall_s = time.perf_counter() - begun_s
-    return {name: max(0.0, spent_s - before_s.get(name, 0.0)) / wall_s for name, spent_s in group.cpu_s().items()}
+    return {name: max(0.0, total_s - before_s.get(name, 0.0)) / wall_s for name, total_s in cpu_s().items()}
 
 
-def spent_s(service: Service, group: ProcessGroup, idle: Spent, load: Load) -> Spent:
+def spent_s(service: Service, cpu_s: Callable[[], Spent], idle: Spent, load: Load) -> Spent:
     """Of each process for one request, without what it takes when it is idle.
 
     Raises:
@@ -110,14 +110,14 @@ def spent_s(service: Service, group: ProcessGroup, idle: Spent, load: Load) -> S
     """
     count = len(load.files)
     arrivals_s = np.cumsum(np.random.default_rng(_SEED).exponential(1 / load.rate_hz, count))
-    before_s, begun_s = group.cpu_s(), time.perf_counter()
+    before_s, begun_s = cpu_s(), time.perf_counter()
     latencies_s = send_paced(service, load.files, arrivals_s.tolist(), diarize=load.diarize)
-    wall_s, after_s = time.perf_counter() - begun_s, group.cpu_s()
+    wall_s, after_s = time.perf_counter() - begun_s, cpu_s()
     if failed := int(np.isinf(latencies_s).sum()):
         raise ListenFailed(f"{failed} of {count} requests failed")
     return {
-        name: (spent_s - before_s.get(name, 0.0) - idle.get(name, 0.0) * wall_s) / count
-        for name, spent_s in after_s.items()
+        name: (total_s - before_s.get(name, 0.0) - idle.get(name, 0.0) * wall_s) / count
+        for name, total_s in after_s.items()
     }
 
 
