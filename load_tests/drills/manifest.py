@@ -63,6 +63,15 @@ def on_one_machine(port: int, folder: Path) -> Config:
     }
 
 
+def on_two_nodes() -> Config:
+    """What kuberay/README.md says of more than one machine, as a layer: a way in on each of two nodes.
+
+    Of two replicas one goes first in an update: a third would need a third node.
+    """
+    ingress = {"name": "Ingress", "autoscaling_config": {"min_replicas": 2}, "max_surge_percent": 0}
+    return {"applications": [{"deployments": [ingress]}]}
+
+
 def layered(config: Any, layer: Any) -> Any:
     """``config`` with ``layer`` over it: mappings by key; lists of names by ``name``, other lists by position.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from load_tests.drills.manifest import layered, on_one_machine, serve_config, worker_group
+from load_tests.drills.manifest import layered, on_one_machine, on_two_nodes, serve_config, worker_group
 from load_tests.drills.scaling import shorter_delays
 from load_tests.drills.upgrade import updates
 from serve_app.applications import placed_deployments, service_application
@@ -41,6 +41,18 @@ def test_the_overlay_of_one_machine_is_small() -> None:
     assert application["args"]["access"].items() >= original["args"]["access"].items()
     for section in original["args"].keys() - {"storage", "access"}:
         assert application["args"][section] == original["args"][section]
+
+
+def test_on_two_nodes_there_are_two_ways_in_and_nothing_else_is_different() -> None:
+    config = serve_config()
+    here = layered(config, on_two_nodes())
+    ingress, original = (
+        next(found for _, found in placed_deployments(one["applications"]) if found["name"] == "Ingress")
+        for one in (here, config)
+    )
+    assert ingress["autoscaling_config"] == {**original["autoscaling_config"], "min_replicas": 2}
+    assert (ingress["max_replicas_per_node"], ingress["max_surge_percent"]) == (1, 0)
+    assert layered(here, {"applications": [{"deployments": [original]}]}) == config
 
 
 def test_workers_are_started_as_the_ray_service_says() -> None:
