@@ -47,15 +47,31 @@ def _serve(temp_dir: Path, port: int, builder: str = "build_app", **args: Any) -
     config = temp_dir / "config.yaml"
     config.write_text(yaml.safe_dump({"proxy_location": "HeadOnly", "applications": [application]}))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "serve_app", "serve", "--config", config, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=_ROOT,
-        env={**environment, "TMPDIR": str(temp_dir)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    # Who runs the tests may ignore Ctrl-C, as a shell's "&" does, and would hand that on.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "serve_app",
+                "serve",
+                "--config",
+                config,
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(port),
+            ],
+            cwd=_ROOT,
+            env={**environment, "TMPDIR": str(temp_dir)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _wait_for_line(process: subprocess.Popen[str], start: str) -> None:
