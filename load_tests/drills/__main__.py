@@ -18,7 +18,7 @@ import typer
 from load_tests.drills.cluster import NotReady
 from load_tests.drills.endings import Attempt
 from load_tests.drills.failures import Drill, all_faults, drill, drill_table
-from load_tests.drills.manifest import layered, serve_config
+from load_tests.drills.manifest import layered, on_two_nodes, serve_config
 from load_tests.drills.nodes import NodeFailed, Ports
 from load_tests.drills.pages import save_page
 from load_tests.drills.scaling import scale, scaling_tables, shorter_delays
@@ -62,7 +62,7 @@ def upgrade(
     report = Report("drill-upgrade", read_hardware())
     rollouts: list[Rollout] = []
     console = wide_console()
-    with running_setting(_ports(port, gcs_port), workers) as setting:
+    with running_setting(_ports(port, gcs_port), workers, on_two_nodes() if workers > 1 else None) as setting:
         config = setting.config
         for update in updates():
             rollouts.append(asyncio.run(roll_out(setting, update, config)))
@@ -87,7 +87,7 @@ def failures(
     faults = [fault for fault in all_faults() if only is None or fault.name in only.split(",")]
     drills: list[Drill] = []
     console = wide_console()
-    with running_setting(_ports(port, gcs_port), workers) as setting:
+    with running_setting(_ports(port, gcs_port), workers, on_two_nodes() if workers > 1 else None) as setting:
         for fault in faults:
             try:
                 drills.append(asyncio.run(drill(setting, fault)))

@@ -14,7 +14,7 @@ import numpy as np
 from load_tests.decoding import decode
 from load_tests.drills.clients import Load, Speech
 from load_tests.drills.cluster import Cluster
-from load_tests.drills.manifest import Config, layered, on_one_machine, on_two_nodes, serve_config, worker_group
+from load_tests.drills.manifest import Config, layered, on_one_machine, serve_config, worker_group
 from load_tests.drills.nodes import Ports, running_nodes
 from load_tests.live_speech import to_pcm
 from load_tests.recordings import wheel_recordings
@@ -84,8 +84,7 @@ def running_setting(ports: Ports, workers: int, layer: Any = None) -> Iterator[S
         with running_nodes(ports, worker_group(), {**libpq, "OMP_NUM_THREADS": "1"}, workers) as nodes:
             folder = nodes.folder / "data"
             folder.mkdir()
-            config = layered(serve_config(), on_two_nodes() if workers > 1 else {})
-            config = layered(layered(config, on_one_machine(ports.head_http, folder)), layer or {})
+            config = layered(layered(serve_config(), on_one_machine(ports.head_http, folder)), layer or {})
             key = asyncio.run(_made_key(config, postgres.url(database)))
             cluster = Cluster(nodes, nodes.folder)
             cluster.deploy(config)
