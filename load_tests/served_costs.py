@@ -1,7 +1,7 @@
 """What the processes of a running service take of a request, at a load like those that a plan foretells.
 
-A processor that has been idle for a moment is slower than one that has not: its caches are cold and its clock has gone
-down. So requests come as callers send them, at random, and not one as soon as another is answered, which costs less.
+Requests come as callers send them, at random, and not one as soon as another is answered, which costs less, presumably
+since a processor that has just been idle is slower.
 """
 
 from __future__ import annotations

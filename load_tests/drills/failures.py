@@ -184,7 +184,7 @@ def _kill_node(setting: Setting) -> None:
 
 
 def _drain_node(setting: Setting) -> None:
-    """The node may outlast its replicas, up to its drain time: Serve's controller lets go of their results late."""
+    """The node may outlast its replicas, up to its drain time, while Ray holds objects on it."""
     nodes = setting.cluster.nodes
     worker = nodes.worker_with("Recognizer")
     nodes.workers.remove(worker)
