@@ -77,8 +77,12 @@ def load_language_engine(name: str, options: LanguageEngineOptions) -> LanguageE
 
 
 def _load_whisper_head(options: LanguageEngineOptions) -> LanguageEngine:
-    from deployments.language_id.whisper_head import WhisperHead, WhisperHeadSettings
-
+    try:
+        from deployments.language_id.whisper_head import WhisperHead, WhisperHeadSettings
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"The engine {WHISPER_HEAD} needs a package: {error}; install rayscribe[torch]"
+        ) from error
     if options.checkpoint is None or options.cache is None:
         raise EngineUnavailable("To load a checkpoint takes a cache")
     folder = fetch(options.checkpoint, options.cache)

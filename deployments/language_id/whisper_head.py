@@ -11,20 +11,22 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from transformers import AutoConfig, GenerationConfig
+from transformers.modeling_outputs import BaseModelOutput
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, TimeSpan
 from deployments.errors import Cancelled, EngineUnavailable
 from deployments.language_id.clips import ClipSettings, clips_of
 from deployments.language_id.engine import LanguageEvidence
 from deployments.stopping import StopSignal, never
-from deployments.torch_runtime import Placement, TorchSettings, halving, placement_of
-
-if TYPE_CHECKING:
-    import torch
+from deployments.torch_runtime import TorchSettings, halving, placement_of
+from deployments.torch_weights import unreadable_told
+from deployments.whisper.checkpoint import read_feature_extractor, read_model
+from deployments.whisper.features import LogMel
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +59,21 @@ class WhisperHead:
         """Load the checkpoint and run it once; takes seconds, with torch.compile a minute.
 
         Raises:
-            EngineUnavailable: torch or transformers is not installed, there is no such device, the folder holds no
-                Whisper checkpoint, or one that knows English only.
+            EngineUnavailable: there is no such device, the folder holds no Whisper checkpoint, or one that knows
+                English only.
         """
         self._settings = settings or WhisperHeadSettings()
         self._placement = placement_of(self._settings.torch)
         self._tokens = _language_tokens(folder)
         self.languages = frozenset(self._tokens)
-        self._extractor, self._model = _load(folder, self._placement)
+        self._mel = LogMel(read_feature_extractor(folder), self._placement)
+        self._model = read_model(folder, self._placement)
         self._encode = self._model.get_encoder()
         if self._settings.torch.compile:
-            import torch
-
             self._encode = torch.compile(self._encode)
         self._clips = ClipSettings(
             shortest_s=self._settings.shortest_clip_s,
-            longest_s=self._extractor.n_samples / SAMPLE_RATE_HZ,
+            longest_s=self._mel.most_samples / SAMPLE_RATE_HZ,
             most_clips=self._settings.most_clips,
         )
         self._one_at_a_time = threading.Lock()
@@ -103,14 +104,10 @@ class WhisperHead:
 
     def _run(self, clips: Sequence[Samples], tokens: Sequence[int]) -> list[npt.NDArray[np.float64]]:
         """Log-probabilities of the language tokens in each clip, [tokens] each."""
-        import torch
-        from transformers.modeling_outputs import BaseModelOutput
-
-        placement = self._placement
         features = self._features(clips)
         with self._one_at_a_time, torch.inference_mode():
-            states = self._encode(features.to(placement.device, placement.dtype)).last_hidden_state[: len(clips)]
-            start = torch.full((len(clips), 1), self._model.config.decoder_start_token_id, device=placement.device)
+            states = self._encode(features).last_hidden_state[: len(clips)]
+            start = torch.full_like(states[:, :1, 0], self._model.config.decoder_start_token_id, dtype=torch.long)
             logits = self._model(
                 encoder_outputs=BaseModelOutput(last_hidden_state=states), decoder_input_ids=start, use_cache=False
             ).logits[:, -1]
@@ -122,11 +119,7 @@ class WhisperHead:
         padded = list(clips)
         if self._settings.torch.compile and 1 < len(clips) < self._settings.batch_clips:
             padded += [np.zeros(0, np.float32)] * (self._settings.batch_clips - len(clips))
-        extracted = self._extractor(
-            padded, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt", device=str(self._placement.device)
-        )
-        features: torch.Tensor = extracted.input_features
-        return features
+        return self._mel(padded)
 
     def _warm_up(self) -> None:
         """The first pass of a size builds its kernels, which nobody should wait for."""
@@ -138,17 +131,11 @@ class WhisperHead:
 
 def _language_tokens(folder: Path) -> dict[str, int]:
     """The checkpoint's language codes and the tokens that stand for them; reads no weights."""
-    try:
-        from transformers import AutoConfig, GenerationConfig
-    except ImportError as error:
-        raise EngineUnavailable("This engine needs transformers: install rayscribe[torch]") from error
     if not (folder / "config.json").is_file():
         raise EngineUnavailable(f"{folder} is no checkpoint: it has no config.json")
-    try:
+    with unreadable_told(folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         generation = GenerationConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise EngineUnavailable(f"The checkpoint in {folder} cannot be loaded: {error}") from error
     if config.model_type != "whisper":
         raise EngineUnavailable(f"The checkpoint in {folder} is a {config.model_type} model, not a Whisper one")
     tokens: dict[str, int] = getattr(generation, "lang_to_id", None) or {}
@@ -158,20 +145,6 @@ def _language_tokens(folder: Path) -> dict[str, int]:
             "multilingual one, such as openai/whisper-base, or the engine 'single-language'"
         )
     return {token.removeprefix("<|").removesuffix("|>"): number for token, number in tokens.items()}
-
-
-def _load(folder: Path, placement: Placement) -> tuple[Any, Any]:
-    """Feature extractor and model, in its place."""
-    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
-
-    try:
-        extractor = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
-        model = WhisperForConditionalGeneration.from_pretrained(
-            folder, local_files_only=True, dtype=placement.dtype, attn_implementation="sdpa"
-        )
-    except (OSError, ValueError) as error:
-        raise EngineUnavailable(f"The checkpoint in {folder} cannot be loaded: {error}") from error
-    return extractor, model.to(placement.device).eval()
 
 
 def _cut(samples: Samples, span: TimeSpan) -> Samples:

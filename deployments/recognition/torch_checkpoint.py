@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import transformers
 
 from deployments.contracts import SAMPLE_RATE_HZ
 from deployments.errors import EngineUnavailable
 from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.spelling import WORD_START
 from deployments.torch_runtime import Placement
+from deployments.torch_weights import read_weights, unreadable_told
 
 Transcribe = Callable[[Sequence[SpeechWindow]], list[Hypothesis]]
 
@@ -43,29 +45,20 @@ def load_checkpoint(folder: Path, classes: Mapping[str, str], placement: Placeme
         placement: device and precision.
 
     Raises:
-        EngineUnavailable: transformers or a file is missing, or the checkpoint is of another architecture.
+        EngineUnavailable: a file or weights are missing, or the checkpoint is of another architecture.
     """
-    try:
-        import transformers
-    except ImportError as error:
-        raise EngineUnavailable("This engine needs transformers: install rayscribe[torch]") from error
     if not (folder / "config.json").is_file():
         raise EngineUnavailable(f"{folder} is no checkpoint: it has no config.json")
-    transformers.utils.logging.disable_progress_bar()  # it would fill a replica's log
-    try:
+    with unreadable_told(folder):
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
         if config.model_type not in classes:
             raise EngineUnavailable(
                 f"{folder} holds a model of type {config.model_type!r}; this engine runs: {', '.join(classes)}"
             )
-        model = getattr(transformers, classes[config.model_type]).from_pretrained(
-            folder, config=config, local_files_only=True, dtype=placement.dtype
-        )
         extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise EngineUnavailable(f"The checkpoint in {folder} cannot be loaded: {error}") from error
-    return Checkpoint(model.to(placement.device).eval(), extractor, tokenizer)
+    model = read_weights(getattr(transformers, classes[config.model_type]), folder, placement, config=config)
+    return Checkpoint(model, extractor, tokenizer)
 
 
 def compile_layers(layers: Iterable[Any]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
-from deployments.recognition.padding import padded
+from deployments.padding import padded
 from deployments.recognition.torch_checkpoint import Checkpoint
 from deployments.torch_runtime import Placement
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from transformers import NoRepeatNGramLogitsProcessor
 
+from deployments.padding import padded
 from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.moonshine.alignment import timed_words
 from deployments.recognition.moonshine.rules import (
@@ -26,7 +27,6 @@ from deployments.recognition.moonshine_torch.alignment import FrameFits
 from deployments.recognition.moonshine_torch.capabilities import moonshine_torch_capabilities
 from deployments.recognition.moonshine_torch.decoder import AudioMemory, Head, TextDecoder
 from deployments.recognition.moonshine_torch.encoder import encode
-from deployments.recognition.padding import padded
 from deployments.recognition.spelling import spell_words
 from deployments.recognition.torch_checkpoint import compile_layers, load_checkpoint, spelled_pieces, warm_up
 from deployments.recognition.written_rows import WrittenRows, WrittenText

@@ -17,9 +17,7 @@ from deployments.contracts import SAMPLE_RATE_HZ, TimeSpan
 from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.whisper.alignment import FRAME_S, Aligner, AlignmentHeads, SpokenText
 from deployments.recognition.whisper.capabilities import capabilities_of, read_json
-from deployments.recognition.whisper.checkpoint import read_feature_extractor, read_model
 from deployments.recognition.whisper.decoder import AudioMemory, TextDecoder
-from deployments.recognition.whisper.features import LogMel
 from deployments.recognition.whisper.guards import Attempt, Verdict, judge, loop_start, with_fallback
 from deployments.recognition.whisper.search import Decoded, Prefix, Search
 from deployments.recognition.whisper.settings import WhisperSettings
@@ -28,6 +26,8 @@ from deployments.recognition.whisper.tokenizer import Tokenizer
 from deployments.recognition.whisper.word_times import shared_starts, timed_words
 from deployments.recognition.windows import quietest_point
 from deployments.torch_runtime import halving, placement_of
+from deployments.whisper.checkpoint import read_feature_extractor, read_model
+from deployments.whisper.features import LogMel
 
 _SPARE_TOKENS = 16
 # Where a window may be cut whose text does not fit the decoder.

@@ -15,7 +15,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from deployments.errors import EngineUnavailable, UnsupportedParameter
 from deployments.recognition.spelling import TokenizedWord
 from deployments.recognition.whisper.capabilities import language_tokens
-from deployments.recognition.whisper.checkpoint import read_tokenizer
+from deployments.whisper.checkpoint import read_tokenizer
 
 # Scripts that put no space between words: kana, Han, Thai, Lao, Burmese, Khmer. The unit of Whisper's word times there
 # is the token (split_to_word_tokens of the reference), and Khmer, which the reference forgets, is treated alike.

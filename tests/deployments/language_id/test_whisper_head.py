@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from deployments.checkpoints.cache import CheckpointCache
 from deployments.checkpoints.source import CheckpointSource
@@ -20,8 +22,6 @@ from deployments.stopping import never
 from deployments.torch_runtime import Precision, TorchSettings
 from tests.fakes.language_checkpoint import HIGH_HZ, LOW_HZ, save_tone_whisper, tones
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
 pytestmark = pytest.mark.engine
 
 ALL = frozenset({"de", "en", "fr"})
@@ -171,6 +171,15 @@ def test_the_engine_needs_a_checkpoint_and_a_language_of_the_recogniser(folder: 
         load_language_engine("whisper-head", LanguageEngineOptions(frozenset({"en", "de"})))
     with pytest.raises(EngineUnavailable, match="none of the recogniser's languages, ja, ko"):
         load_language_engine("whisper-head", options_of(folder, "ja", "ko"))
+
+
+def test_weights_that_are_missing_are_not_made_up(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["model.encoder.layer_norm.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EngineUnavailable, match=r"encoder\.layer_norm\.weight"):
+        WhisperHead(tmp_path)
 
 
 async def test_the_stage_chooses_among_what_the_recogniser_knows(folder: Path) -> None:

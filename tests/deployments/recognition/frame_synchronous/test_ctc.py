@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -186,3 +189,24 @@ def test_a_checkpoint_that_is_missing_or_another_is_named(taught: dict[str, Path
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(EngineUnavailable, match=r"model\.safetensors"):
         engine(tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "weight"), [("parakeet", "ctc_head.weight"), ("wav2vec2", "lm_head.weight")])
+def test_weights_that_are_missing_are_not_made_up(
+    taught: dict[str, Path], tmp_path: Path, kind: str, weight: str
+) -> None:
+    with pytest.raises(EngineUnavailable, match=re.escape(weight)):
+        engine(without_weight(taught[kind], tmp_path, weight))
+
+
+def test_a_weight_that_only_learning_needs_may_be_missing(taught: dict[str, Path], tmp_path: Path) -> None:
+    engine(without_weight(taught["wav2vec2"], tmp_path, "wav2vec2.masked_spec_embed"))
+
+
+def without_weight(folder: Path, into: Path, weight: str) -> Path:
+    """A copy of a checkpoint that lacks a weight."""
+    shutil.copytree(folder, into, dirs_exist_ok=True)
+    weights = load_file(into / "model.safetensors")
+    del weights[weight]
+    save_file(weights, into / "model.safetensors", metadata={"format": "pt"})
+    return into

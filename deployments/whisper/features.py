@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
 from deployments.contracts import Samples
-from deployments.recognition.padding import padded
+from deployments.padding import padded
 from deployments.torch_runtime import Placement
 
 _POWER_FLOOR = 1e-10

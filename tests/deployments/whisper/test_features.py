@@ -8,8 +8,8 @@ import torch
 from transformers import WhisperFeatureExtractor
 
 from deployments.contracts import SAMPLE_RATE_HZ
-from deployments.recognition.whisper.features import LogMel
 from deployments.torch_runtime import Placement
+from deployments.whisper.features import LogMel
 
 pytestmark = pytest.mark.unit
 

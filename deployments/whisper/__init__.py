@@ -1,0 +1,1 @@
+"""What the stages that run a Whisper checkpoint share: its features, and how its files are read."""
