@@ -40,12 +40,12 @@ def merged(segment: Segment, merges: Sequence[Merge]) -> Segment:
 
 def is_parted(before: Word, after: Word) -> bool:
     """Whether two words cannot be parts of one: a mark or a pause of over a second between them, or two speakers."""
-    return (
-        before.speaker != after.speaker
-        or after.start_s - before.end_s > _LONGEST_PAUSE_S
-        or bool(split_marks(before.text)[2])
-        or bool(split_marks(after.text)[0])
-    )
+    return is_apart(before, after) or bool(split_marks(before.text)[2]) or bool(split_marks(after.text)[0])
+
+
+def is_apart(before: Word, after: Word) -> bool:
+    """Whether a pause of over a second lies between two words, or they are of two speakers."""
+    return before.speaker != after.speaker or after.start_s - before.end_s > _LONGEST_PAUSE_S
 
 
 def _one(heard: Sequence[Word], text: str) -> Word:

@@ -22,13 +22,13 @@ from rapidfuzz.process import cdist
 
 from deployments.contracts import Segment, VocabularyTerm, Word
 from deployments.errors import Cancelled
+from deployments.refinement.merging import is_apart
 from deployments.refinement.rewording import divided, mean_confidence, split_marks, without_marks
 from deployments.refinement.sound_alike import SOUND_LANGUAGES, join_spelled_out, likeness, sound_of, spelling_key
 from deployments.refinement.terms import Term, bar, made_ready
 from deployments.stopping import StopSignal, never
 from deployments.text_joining import joined_words
 
-_LONGEST_PAUSE_S = 1.0
 # Of two spellings less alike than this, no likeness of sound makes a term.
 _LEAST_SPELLING = 0.4
 # Bounds the memory of a block's spellings, and the time until a cancelled call ends.
@@ -156,11 +156,9 @@ def _stretches(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
 
 
 def _parted(before: Word, after: Word) -> bool:
-    if before.speaker != after.speaker or after.start_s - before.end_s > _LONGEST_PAUSE_S:
-        return True
+    """As merging.is_parted, but letters that were spelled out may have points of their own: A. P. I."""
     _, core, mark = split_marks(before.text)
-    # Letters that were spelled out may have points of their own: A. P. I.
-    return (bool(mark) and len(core) > 1) or bool(split_marks(after.text)[0])
+    return is_apart(before, after) or (bool(mark) and len(core) > 1) or bool(split_marks(after.text)[0])
 
 
 def _without_overlaps(matches: Iterator[_Match]) -> list[_Match]:
