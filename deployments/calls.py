@@ -33,6 +33,9 @@ class StageResponse(Protocol):
 
     def __await__(self) -> Any: ...
 
+    async def _to_object_ref(self) -> Any:
+        """The reference to the result, once a replica has the call (a developer API of Serve)."""
+
     def cancel(self) -> Any:
         """Stop the call, wherever it is."""
 
@@ -72,9 +75,25 @@ async def wait_for(response: StageResponse, deadline: Deadline) -> Any:
         Overloaded: the stage's queue is full.
         DeadlineExceeded: no answer in time; the call is cancelled.
     """
+    return await _within(deadline, response, lambda: response)
+
+
+async def reference_to(response: StageResponse, deadline: Deadline) -> Any:
+    """A reference to what a started call will return, as soon as a replica has the call: for the next stage.
+
+    Serve would take the response itself as an argument, too, but what its router does then leaves a circle of objects,
+    which holds the result in the object store until Python's garbage collector happens to run.
+
+    Raises:
+        RayscribeError: see wait_for; what the stage itself raises is told to whoever gets the reference.
+    """
+    return await _within(deadline, response, response._to_object_ref)
+
+
+async def _within(deadline: Deadline, response: StageResponse, awaited: Callable[[], Awaitable[Any]]) -> Any:
     try:
         async with asyncio.timeout(deadline.remaining_s()):
-            return await response
+            return await awaited()
     except TimeoutError as error:
         response.cancel()
         raise DeadlineExceeded("A stage did not answer in time") from error

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from deployments.calls import Deadline, call, retried, started
+from deployments.calls import Deadline, call, reference_to, retried, started
 from deployments.contracts import (
     LanguageDetection,
     RecognitionTask,
@@ -161,12 +161,12 @@ class Pipeline:
 
     async def _open(self, request: TranscriptionRequest, audio: npt.NDArray[np.uint8], deadline: Deadline) -> _Opened:
         """Decode and gate in one step: the waveform does not pass through here, so the gate sees its loss."""
-        waveform = started(self._stages.decoder.decode, audio, request.max_duration_s)
+        decoding = started(self._stages.decoder.decode, audio, request.max_duration_s)
         try:
-            speech = await call(self._stages.speech_gate.inspect, waveform, deadline=deadline)
-            return _Opened(await waveform._to_object_ref(), speech)
+            waveform = await reference_to(decoding, deadline)
+            return _Opened(waveform, await call(self._stages.speech_gate.inspect, waveform, deadline=deadline))
         except BaseException:
-            waveform.cancel()
+            decoding.cancel()
             raise
 
     async def _turns(

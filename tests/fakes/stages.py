@@ -42,8 +42,9 @@ class FakeResponse:
         self.cancelled = True
         self._task.cancel()
 
-    async def _to_object_ref(self) -> Any:
-        return await self._task
+    async def _to_object_ref(self) -> FakeResponse:
+        """As an argument of the next call, it is what this one returned, or that call's failure."""
+        return self
 
 
 @dataclass
