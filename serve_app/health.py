@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ray.exceptions import RayError
 from ray.serve.context import _get_global_client
 from ray.serve.schema import (
     ApplicationDetails,
@@ -18,10 +18,16 @@ from ray.serve.schema import (
     ServeInstanceDetails,
 )
 
+from deployments import service_log as log
 from serve_app.access.limiter import Limiter
 
 _CACHE_S = 1.0
 _TIMEOUT_S = 3.0
+# Raylets end ten minutes after their head (gcs_rpc_server_reconnect_timeout_s, as KubeRay sets it).
+_BELIEVED_S = 600.0
+# Replicas that calls go to: one on a node that empties has a successor to wait for, and one that a new controller has
+# not heard of yet works on for those that know it.
+_TAKES_WORK = (ReplicaState.RUNNING, ReplicaState.PENDING_MIGRATION, ReplicaState.RECOVERING)
 # Serve's words, after half a minute, for replicas that no machine has room for.
 _NO_ROOM = "to be scheduled"
 
@@ -46,9 +52,15 @@ class StageState:
 
 @dataclass(frozen=True, slots=True)
 class StageHealth:
-    """All stages by name; none where Serve does not know the application."""
+    """All stages by name; none where Serve does not know the application. As of ``age_s`` ago."""
 
     stages: Mapping[str, StageState]
+    age_s: float = 0.0
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the controller has not answered since."""
+        return self.age_s > _CACHE_S + _TIMEOUT_S
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -60,33 +72,73 @@ HealthProbe = Callable[[], Awaitable[StageHealth]]
 
 
 class ServeHealth:
-    """Asks the Serve controller, at most once a second."""
+    """What the Serve controller knows, asked at most once a second.
 
-    def __init__(self, application: str, limiter_application: str | None = None) -> None:
-        """Names of the service's application, and of the Limiter's where that has its own."""
+    While the controller is away, with the head's node, say, replicas work on without it: what it knew last is believed
+    for as long as nodes live without their head. One question to it is out at a time, however many ask here.
+    """
+
+    def __init__(
+        self,
+        application: str,
+        limiter_application: str | None = None,
+        ask: Callable[[], Awaitable[ServeInstanceDetails]] | None = None,
+    ) -> None:
+        """Names of the service's application, and of the Limiter's where that has its own; ``ask`` asks Serve."""
         self._application = application
         self._limiter_application = limiter_application
+        self._ask = ask or _asked_serve
         self._asked_at_s = float("-inf")
+        self._known_at_s = float("-inf")
         self._last = StageHealth({})
-        self._lock = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
 
     async def __call__(self) -> StageHealth:
-        """Replicas as the controller knows them.
+        """Replicas as the controller knows them, or knew them.
 
         Raises:
-            TimeoutError: the controller does not answer.
+            TimeoutError: the controller does not answer, and has not for minutes.
         """
-        async with self._lock:
-            if time.monotonic() - self._asked_at_s > _CACHE_S:
-                async with asyncio.timeout(_TIMEOUT_S):
-                    self._last = await asyncio.to_thread(self._ask)
-                self._asked_at_s = time.monotonic()
-        return self._last
+        now_s = self._now_s()
+        if now_s - self._known_at_s > _CACHE_S:
+            if self._asking is None:
+                self._asked_at_s = now_s
+                self._asking = asyncio.create_task(self._renew())
+            # Who comes when it is overdue does not wait.
+            await asyncio.wait([self._asking], timeout=max(0.0, self._asked_at_s + _TIMEOUT_S - now_s))
+        age_s = self._now_s() - self._known_at_s
+        if age_s > _BELIEVED_S:
+            raise TimeoutError
+        return replace(self._last, age_s=age_s)
 
-    def _ask(self) -> StageHealth:
-        # What serve.status() is made of: alone it does not say how many replicas there are to be.
-        details = ServeInstanceDetails.model_validate(_get_global_client().get_serve_details())
-        return health_of(details, self._application, self._limiter_application)
+    async def close(self) -> None:
+        """Wait for no answer any longer."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait([self._asking])
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _renew(self) -> None:
+        try:
+            found = health_of(await self._ask(), self._application, self._limiter_application)
+        except RayError as error:
+            log.warning("serve controller does not answer", error=type(error).__name__)
+        else:
+            self._last, self._known_at_s = found, self._now_s()
+        finally:
+            self._asking = None
+
+
+async def _asked_serve() -> ServeInstanceDetails:
+    """What serve.status() is made of: that alone does not say how many replicas there are to be.
+
+    Not by serve.status(), which blocks a thread until the controller is back.
+    """
+    return ServeInstanceDetails.model_validate(
+        await _get_global_client()._controller.get_serve_instance_details.remote()
+    )
 
 
 def health_of(details: ServeInstanceDetails, application: str, limiter_application: str | None) -> StageHealth:
@@ -112,7 +164,7 @@ def _known(details: ServeInstanceDetails, name: str) -> ApplicationDetails | Non
 
 def stage_state(details: DeploymentDetails) -> StageState:
     """What Serve says of a deployment, in our words."""
-    running = [replica.state for replica in details.replicas].count(ReplicaState.RUNNING)
+    running = sum(replica.state in _TAKES_WORK for replica in details.replicas)
     # One that is replaced, or moves to another node, goes on working meanwhile.
     wanted = max(details.target_num_replicas, running)
     if running >= details.target_num_replicas and running > 0:

@@ -65,6 +65,7 @@ class Ingress:
         self._job_runner = job_runner
         health = ServeHealth(serve.get_replica_context().app_name, settings.access.limiter_application)
         async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(health.close)
             surroundings = Surroundings(http_host(), alive_nodes(), is_draining)
             opening = opened_services(settings, stages, health, limiter, surroundings, RaySignals())
             self._services = await stack.enter_async_context(opening)

@@ -43,6 +43,12 @@ class HealthAnswer(BaseModel):
 
     status: Literal["healthy", "unhealthy"]
     reason: str | None = Field(None, description="Which stage is missing.", examples=["No ASR workers available"])
+    age_seconds: float | None = Field(
+        None,
+        description="Only while Serve's controller does not answer: this is what it knew so long ago. "
+        "Replicas work on without it.",
+        examples=[12.5],
+    )
     components: dict[str, Literal["healthy", "unhealthy"]] | None = Field(
         None,
         description="Each stage, in the vendor's form.",
@@ -92,6 +98,8 @@ async def health(
         answer.reason = "No ASR workers available"
     elif missing:
         answer.reason = f"No workers available for: {', '.join(missing)}"
+    if found.is_old:
+        answer.age_seconds = round(found.age_s, 1)
     if detailed:
         answer.components = {name: "healthy" if stage.running else "unhealthy" for name, stage in found.stages.items()}
         answer.stages = {name: _stage(stage) for name, stage in found.stages.items()}

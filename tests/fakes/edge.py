@@ -227,6 +227,7 @@ class Edge:
     stages: dict[str, StageState] = field(
         default_factory=lambda: {"Ingress": StageState(1, 1), "Recognizer": StageState(1, 1)}
     )
+    health_age_s: float = 0.0
     max_requests: int = 2
     upload_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(4 * 1024 * 1024))
 
@@ -234,7 +235,7 @@ class Edge:
         async def probe() -> StageHealth:
             if not self.stages:
                 raise TimeoutError
-            return StageHealth(self.stages)
+            return StageHealth(self.stages, self.health_age_s)
 
         self.app = make_app(
             Services(

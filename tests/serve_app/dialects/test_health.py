@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from ray.serve.schema import DeploymentDetails, ServeInstanceDetails
+from ray.serve.schema import DeploymentDetails
 
 from serve_app.health import StageState, StageTrouble, health_of, stage_state
 from tests.fakes.edge import Edge
+from tests.fakes.serve_details import details, told
 
 pytestmark = pytest.mark.unit
 
@@ -27,6 +28,13 @@ async def test_a_controller_that_does_not_answer_is_no_health(edge: Edge) -> Non
     assert response.json()["reason"] == "The controller does not answer"
     ready = await edge.client.get("/healthz")
     assert (ready.status_code, ready.json()) == (503, {"ready": False})
+
+
+async def test_while_the_controller_is_away_health_is_what_it_knew_and_says_so(edge: Edge) -> None:
+    edge.health_age_s = 42.04
+    response = await edge.client.get("/health")
+    assert (response.status_code, response.json()) == (200, {"status": "healthy", "age_seconds": 42.0})
+    assert (await edge.client.get("/healthz")).json() == {"ready": True}
 
 
 async def test_detailed_health_names_the_stages(edge: Edge) -> None:
@@ -59,27 +67,12 @@ async def test_a_stage_with_fewer_replicas_than_it_is_to_have_takes_work(edge: E
     assert "GPU" in stage["reason"]
 
 
-def details(trigger: str, wanted: int, *states: str, message: str = "") -> DeploymentDetails:
-    """What Serve's controller says."""
-    replicas = [{"replica_id": str(n), "state": state, "start_time_s": 0.0} for n, state in enumerate(states)]
-    return DeploymentDetails.model_validate(
-        {
-            "name": "Decoder",
-            "status": "UPDATING",
-            "status_trigger": trigger,
-            "message": message,
-            "deployment_config": {"name": "Decoder"},
-            "target_num_replicas": wanted,
-            "required_resources": {},
-            "replicas": replicas,
-        }
-    )
-
-
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
         (details("CONFIG_UPDATE_COMPLETED", 1, "RUNNING"), StageState(1, 1)),
+        (details("CONFIG_UPDATE_COMPLETED", 2, "RECOVERING", "RECOVERING"), StageState(2, 2)),
+        (details("CONFIG_UPDATE_COMPLETED", 1, "PENDING_MIGRATION", "STARTING"), StageState(1, 1)),
         (details("CONFIG_UPDATE_STARTED", 1, "STARTING"), StageState(0, 1, StageTrouble.STARTING)),
         (details("AUTOSCALING", 2, "RUNNING", "STARTING"), StageState(1, 2, StageTrouble.STARTING)),
         (details("AUTOSCALING", 1, "RUNNING", "RUNNING", "STOPPING"), StageState(2, 2)),
@@ -97,35 +90,6 @@ def details(trigger: str, wanted: int, *states: str, message: str = "") -> Deplo
 )
 def test_what_serve_says_of_a_stage(told: DeploymentDetails, expected: StageState) -> None:
     assert stage_state(told) == expected
-
-
-def told(**applications: tuple[str, dict[str, DeploymentDetails]]) -> ServeInstanceDetails:
-    """Applications with their status and deployments."""
-    actor = {"node_id": None, "node_ip": None, "actor_id": None, "actor_name": None, "worker_id": None}
-    return ServeInstanceDetails.model_validate(
-        {
-            "controller_info": {**actor, "log_file_path": None, "node_instance_id": None},
-            "proxies": {},
-            "applications": {
-                name: {
-                    "name": name,
-                    "route_prefix": None,
-                    "docs_path": None,
-                    "status": status,
-                    "message": "",
-                    "last_deployed_time_s": 0.0,
-                    "deployed_app_config": None,
-                    "source": "declarative",
-                    "deployments": {
-                        stage: found.model_dump(exclude_unset=True) for stage, found in deployments.items()
-                    },
-                    "external_scaler_enabled": False,
-                    "deployment_topology": None,
-                }
-                for name, (status, deployments) in applications.items()
-            },
-        }
-    )
 
 
 RUNS = details("CONFIG_UPDATE_COMPLETED", 1, "RUNNING")

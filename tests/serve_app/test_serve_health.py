@@ -1,0 +1,110 @@
+"""Asking a controller that comes and goes, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from ray.exceptions import RaySystemError
+from ray.serve.schema import ServeInstanceDetails
+
+from serve_app.health import ServeHealth
+from tests.fakes.serve_details import details, told
+from tests.fakes.virtual_time import virtually
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass
+class Controller:
+    """One that can be away: then it answers those who asked when it is back."""
+
+    asked: int = 0
+    fails: bool = False
+    back: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.back.set()
+
+    async def __call__(self) -> ServeInstanceDetails:
+        self.asked += 1
+        await self.back.wait()
+        if self.fails:
+            raise RaySystemError("the controller is being replaced")
+        return told(service=("RUNNING", {"Decoder": details("CONFIG_UPDATE_COMPLETED", 1, "RUNNING")}))
+
+
+def now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@virtually
+async def test_it_asks_once_a_second_for_all_who_ask() -> None:
+    controller = Controller()
+    health = ServeHealth("service", ask=controller)
+    found = await asyncio.gather(*(health() for _ in range(10)))
+    assert {one.missing for one in found} == {()}
+    assert (controller.asked, found[0].is_old) == (1, False)
+    await asyncio.sleep(1.5)
+    await health()
+    assert controller.asked == 2
+
+
+@virtually
+async def test_while_the_controller_is_away_nobody_waits_for_long_and_one_question_is_out() -> None:
+    controller = Controller()
+    health = ServeHealth("service", ask=controller)
+    await health()
+    controller.back.clear()
+    await asyncio.sleep(10)
+    begun_s = now_s()
+    together = await asyncio.gather(*(health() for _ in range(10)))
+    assert now_s() - begun_s == pytest.approx(3)
+    assert {(one.missing, one.is_old) for one in together} == {((), True)}
+    later = await health()
+    assert now_s() - begun_s == pytest.approx(3)
+    assert later.age_s == pytest.approx(13)
+    assert controller.asked == 2
+
+    controller.back.set()
+    await asyncio.sleep(0.1)
+    again = await health()
+    assert (again.is_old, again.missing) == (False, ())
+    assert controller.asked == 2
+    await health.close()
+
+
+@virtually
+async def test_what_is_older_than_nodes_live_without_their_head_is_not_believed() -> None:
+    controller = Controller()
+    health = ServeHealth("service", ask=controller)
+    await health()
+    controller.back.clear()
+    await asyncio.sleep(590)
+    assert (await health()).is_old
+    await asyncio.sleep(20)
+    with pytest.raises(TimeoutError):
+        await health()
+    await health.close()
+
+
+@virtually
+async def test_a_controller_that_never_answered_is_no_health() -> None:
+    controller = Controller()
+    controller.back.clear()
+    health = ServeHealth("service", ask=controller)
+    with pytest.raises(TimeoutError):
+        await health()
+    await health.close()
+    assert len(asyncio.all_tasks()) == 1
+
+
+@virtually
+async def test_a_question_that_fails_is_asked_again() -> None:
+    controller = Controller(fails=True)
+    health = ServeHealth("service", ask=controller)
+    with pytest.raises(TimeoutError):
+        await health()
+    controller.fails = False
+    assert not (await health()).missing
