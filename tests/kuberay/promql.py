@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from promql_parser import AggregateExpr, BinaryExpr, Call, Expr, MatrixSelector, ParenExpr, VectorSelector, parse
+from promql_parser import (
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Expr,
+    MatrixSelector,
+    ParenExpr,
+    SubqueryExpr,
+    VectorSelector,
+    parse,
+)
 
 # Grafana puts them in before it asks.
 _FILLED_IN = {"$__rate_interval": "5m", "$namespace": ".*"}
@@ -48,7 +58,7 @@ def _asked(expression: Expr, labels: frozenset[str]) -> Iterator[Asked]:
         case BinaryExpr():
             yield from _asked(expression.lhs, labels)
             yield from _asked(expression.rhs, labels)
-        case ParenExpr():
+        case ParenExpr() | SubqueryExpr():
             yield from _asked(expression.expr, labels)
         case Call():
             for argument in expression.args:

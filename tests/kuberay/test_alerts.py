@@ -25,6 +25,7 @@ pytestmark = [
 
 ASR = 'application="rayscribe", deployment="Recognizer"'
 LIMITER = 'application="rayscribe-limiter", deployment="Limiter"'
+OPEN = {'ray_rayscribe_open{kind="request"}': "0x360"}
 FILE, SPOKEN = 'stage="recognition", work="file"', 'stage="recognition", work="live"'
 
 
@@ -50,6 +51,34 @@ def starts(count: int, wanted: str, first_minute: int = 40) -> dict[str, str]:
     name = f"ray_serve_deployment_replica_starts_total{{{ASR}, replica="
     begun = {f'{name}"{place}"}}': f"_x{first_minute + place} 1x60" for place in range(count)}
     return {f'{name}"first"}}': "1x60", **begun, f"ray_serve_autoscaling_target_replicas{{{ASR}}}": wanted}
+
+
+def in_cluster(cluster: str, series: dict[str, str]) -> dict[str, str]:
+    """The same of one RayCluster of several."""
+    return {name.replace("{", f'{{ray_io_cluster="{cluster}", ', 1): values for name, values in series.items()}
+
+
+def status(values: str, application: str = "rayscribe") -> dict[str, str]:
+    return {f'ray_serve_application_status{{application="{application}"}}': values}
+
+
+def node_memory(cluster: str) -> dict[str, str]:
+    used = {'ray_node_mem_used{ip="a"}': "93x60", 'ray_node_mem_total{ip="a"}': "100x60"}
+    return in_cluster(cluster, used) | in_cluster("ours", OPEN)
+
+
+def object_store(cluster: str) -> dict[str, str]:
+    used = {
+        'ray_object_store_used_memory{NodeAddress="a"}': "95x60",
+        'ray_object_store_available_memory{NodeAddress="a"}': "5x60",
+    }
+    return in_cluster(cluster, used) | in_cluster("ours", OPEN)
+
+
+def errors_of(**replicas: str) -> dict[str, str]:
+    """Mistakes of our own, as each replica counts them."""
+    name = "ray_rayscribe_transcriptions_total"
+    return {f'{name}{{outcome="internal_error", replica="{replica}"}}': values for replica, values in replicas.items()}
 
 
 def histogram(name: str, labels: str, bounds: tuple[str, str]) -> dict[str, str]:
@@ -80,36 +109,42 @@ CASES = [
     Case("RayscribeDown", {'ray_rayscribe_open{kind="request"}': "0x90"}, fires=False),
     Case("RayscribeDown", two_installations("0x30 stale"), after="80m"),
     Case("RayscribeDown", two_installations("_x20 0x70"), fires=False, after="80m"),
-    Case("RayscribeApplicationUnhealthy", {'ray_serve_application_status{application="rayscribe"}': "6x40 2x20"}),
+    Case("RayscribeApplicationUnhealthy", status("6x40 2x20")),
+    Case("RayscribeApplicationUnhealthy", status("5x60"), fires=False),
+    Case("RayscribeApplicationUnhealthy", status("6x60") | status("6x40 1x20", "rayscribe-limiter")),
+    Case("RayscribeApplicationUnhealthy", status("6x60") | status("1x60", "another"), fires=False),
+    Case("RayscribeControllerDown", OPEN | status("6x40 stale")),
+    Case("RayscribeControllerDown", OPEN | status("6x60"), fires=False),
+    # The controller of the old cluster lives, that of the new one does not.
     Case(
-        "RayscribeApplicationUnhealthy", {'ray_serve_application_status{application="rayscribe"}': "5x60"}, fires=False
+        "RayscribeControllerDown",
+        in_cluster("old", OPEN | status("6x60")) | in_cluster("new", OPEN | status("6x40 stale")),
     ),
-    Case(
-        "RayscribeApplicationUnhealthy",
-        {
-            'ray_serve_application_status{application="rayscribe"}': "6x60",
-            'ray_serve_application_status{application="rayscribe-limiter"}': "6x40 1x20",
-        },
-    ),
-    Case(
-        "RayscribeApplicationUnhealthy",
-        {
-            'ray_serve_application_status{application="rayscribe"}': "6x60",
-            'ray_serve_application_status{application="another"}': "1x60",
-        },
-        fires=False,
-    ),
+    Case("RayscribeUpdateStuck", status("6x10 5x90"), after="90m"),
+    Case("RayscribeUpdateStuck", status("6x40 5x50"), fires=False, after="90m"),
     Case("RayscribeStageWithoutReplica", replicas("1x40 0x20", "1x60")),
     # A process that died without a word: Ray forgets its level.
     Case("RayscribeStageWithoutReplica", replicas("1x40 stale", "1x60")),
     Case("RayscribeStageWithoutReplica", replicas("1x60", "1x60") | replicas("1x40 0x20", "1x60", LIMITER)),
     Case("RayscribeStageWithoutReplica", replicas("1x60", "4x60"), fires=False),
     Case("RayscribeStageWithoutReplica", replicas("0x60", "0x60"), fires=False),
+    # For an hour after an upgrade there is the old cluster, where all is well and nothing comes.
+    Case(
+        "RayscribeStageWithoutReplica",
+        in_cluster("old", replicas("1x60", "1x60")) | in_cluster("new", replicas("1x40 0x20", "1x60")),
+    ),
     Case("RayscribeReplicasMissing", replicas("1x60", "1x10 4x50")),
+    Case(
+        "RayscribeReplicasMissing",
+        in_cluster("old", replicas("4x60", "4x60")) | in_cluster("new", replicas("1x60", "4x60")),
+    ),
     Case("RayscribeReplicasMissing", replicas("1x60", "1x40 4x20"), fires=False),
     Case("RayscribeReplicasRestart", starts(5, "1x60")),
     Case("RayscribeReplicasRestart", starts(5, "1x39 6x20"), fires=False),
     Case("RayscribeReplicasRestart", starts(2, "1x60"), fires=False),
+    # An update replaces them all.
+    Case("RayscribeReplicasRestart", starts(5, "5x60") | status("6x40 5x3 6x20"), fires=False),
+    Case("RayscribeReplicasRestart", starts(5, "1x60") | status("6x60")),
     Case("RayscribeRefusing", counters("refused_total reason", overloaded="0+10x60")),
     Case(
         "RayscribeRefusing",
@@ -131,6 +166,9 @@ CASES = [
     Case("RayscribeInternalErrors", counters("transcriptions_total outcome", internal_error="_x45 1x20")),
     Case("RayscribeInternalErrors", counters("live_sessions_ended_total outcome", internal_error="3x45 4x20")),
     Case("RayscribeInternalErrors", counters("job_attempts_total outcome", internal_error="7x60"), fires=False),
+    # A pod that was not scraped for twenty minutes, and one that went with its old mistakes before new ones.
+    Case("RayscribeInternalErrors", errors_of(a="7x20 stale _x19 7x30", b="1x90"), fires=False, after="45m"),
+    Case("RayscribeInternalErrors", errors_of(a="5x42 stale", b="1x44 2 3 4 5x30"), after="52m"),
     Case(
         "RayscribeWarnings",
         counters("warnings_total code", llm_refinement_unavailable="0+5x60")
@@ -186,6 +224,11 @@ CASES = [
     Case("RayscribeDatabaseSlow", histogram("database_seconds", 'kind="write"', ("0.01", "0.025")), fires=False),
     Case("RayscribeLimiterDown", counters("limiter_failures_total call", admit="0+5x60")),
     Case("RayscribeLimiterDown", counters("limiter_failures_total call", report="0+5x60"), fires=False),
+    # One that was refused while the Limiter moved.
+    *(
+        Case("RayscribeLimiterDown", counters("limiter_failures_total call", admit="1x40 2x40"), False, f"{minute}m")
+        for minute in range(40, 46)
+    ),
     Case("RayscribeLeasesLost", {'ray_rayscribe_leases_lost_total{replica="a"}': "_x45 2x20"}),
     Case("RayscribeLanguageModelFails", counters("llm_calls_total outcome", cancelled="0+3x60", answered="0+7x60")),
     Case(
@@ -193,15 +236,15 @@ CASES = [
         counters("llm_calls_total outcome", unreadable="0+1x60", answered="0+9x60"),
         False,
     ),
+    Case("RayscribeObjectStoreFull", object_store("ours")),
+    Case("RayscribeObjectStoreFull", object_store("another"), fires=False),
+    Case("RayscribeNodeMemory", node_memory("ours")),
+    Case("RayscribeNodeMemory", node_memory("another"), fires=False),
     Case(
-        "RayscribeObjectStoreFull",
-        {
-            'ray_object_store_used_memory{NodeAddress="a"}': "95x60",
-            'ray_object_store_available_memory{NodeAddress="a"}': "5x60",
-        },
+        "RayscribeNodeMemory",
+        OPEN | {'ray_node_mem_used{ip="a"}': "80x60", 'ray_node_mem_total{ip="a"}': "100x60"},
+        fires=False,
     ),
-    Case("RayscribeNodeMemory", {'ray_node_mem_used{ip="a"}': "93x60", 'ray_node_mem_total{ip="a"}': "100x60"}),
-    Case("RayscribeNodeMemory", {'ray_node_mem_used{ip="a"}': "80x60", 'ray_node_mem_total{ip="a"}': "100x60"}, False),
 ]
 
 
