@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from deployments.contracts import RecognizedSpan, Segment, SpeakerTurn, Word
 from deployments.diarization.attribution import attribute_words
 from deployments.refinement.punctuation import ends_sentence
 from deployments.text_joining import joined_words
+from deployments.time_index import TimeIndex
 
 # A pause this long ends a segment even in the middle of a sentence.
 _PAUSE_S = 1.5
@@ -74,21 +76,32 @@ def spoken_turns(segments: Sequence[Segment], turns: Sequence[SpeakerTurn]) -> t
     """
     said: list[list[Word]] = [[] for _ in turns]
     languages: list[Counter[str]] = [Counter() for _ in turns]
-    by_speaker: dict[str | None, list[int]] = {}
-    for index, turn in enumerate(turns):
-        by_speaker.setdefault(turn.speaker, []).append(index)
+    own = _turns_by_speaker(turns)
     for segment in segments:
         for word in segment.words:
-            own = by_speaker.get(word.speaker)
-            if own:
-                closest = max(own, key=lambda index: _closeness_s(word, turns[index]))
-                said[closest].append(word)
-                languages[closest][segment.language] += 1
+            if word.speaker in own:
+                turn = own[word.speaker].closest(word.start_s, word.end_s).position
+                said[turn].append(word)
+                languages[turn][segment.language] += 1
+    everything = TimeIndex(segments)
     return tuple(
-        _turn(turn, _most_common(spoken) or _nearest_language(turn, segments), words)
+        _turn(turn, _most_common(spoken) or _language_near(turn, everything), words)
         for turn, words, spoken in zip(turns, said, languages, strict=True)
         if words or turn.end_s - turn.start_s >= _WORDLESS_TURN_S
     )
+
+
+class _Numbered(NamedTuple):
+    start_s: float
+    end_s: float
+    position: int
+
+
+def _turns_by_speaker(turns: Sequence[SpeakerTurn]) -> dict[str | None, TimeIndex[_Numbered]]:
+    numbered: dict[str | None, list[_Numbered]] = defaultdict(list)
+    for position, turn in enumerate(turns):
+        numbered[turn.speaker].append(_Numbered(turn.start_s, turn.end_s, position))
+    return {speaker: TimeIndex(own) for speaker, own in numbered.items()}
 
 
 def _turn(turn: SpeakerTurn, language: str, words: Sequence[Word]) -> Segment:
@@ -100,11 +113,8 @@ def _most_common(languages: Counter[str]) -> str | None:
     return next((language for language, _ in languages.most_common(1)), None)
 
 
-def _nearest_language(turn: SpeakerTurn, segments: Sequence[Segment]) -> str:
-    nearest = max(segments, key=lambda segment: _closeness_s(segment, turn), default=None)
-    return "" if nearest is None else nearest.language
-
-
-def _closeness_s(said: Word | Segment, turn: SpeakerTurn) -> float:
-    """Seconds of overlap; negative, the seconds between them."""
-    return min(said.end_s, turn.end_s) - max(said.start_s, turn.start_s)
+def _language_near(turn: SpeakerTurn, segments: TimeIndex[Segment]) -> str:
+    try:
+        return segments.closest(turn.start_s, turn.end_s).language
+    except LookupError:
+        return ""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 
 from deployments.contracts import SpeakerTurn, Word
+from deployments.time_index import TimeIndex
 
 TIE_S = 0.01
 """Overlaps closer than this are a tie: half of the recogniser's finest step."""
@@ -29,8 +28,8 @@ def attribute_words(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> tupl
     """
     if not turns:
         return tuple(words)
-    index = _TurnIndex(turns)
-    candidates = [index.speakers_of(word) for word in words]
+    index = TimeIndex(sorted(turns, key=lambda turn: turn.speaker))
+    candidates = [_speakers_of(word, index) for word in words]
     speakers: list[str] = []
     for position, tied in enumerate(candidates):
         before = speakers[-1:]
@@ -39,36 +38,14 @@ def attribute_words(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> tupl
     return tuple(replace(word, speaker=speaker) for word, speaker in zip(words, speakers, strict=True))
 
 
-class _TurnIndex:
-    """Turns by time; looks only at those around a word, so that hours of words stay linear."""
-
-    def __init__(self, turns: Sequence[SpeakerTurn]) -> None:
-        self._turns = sorted(turns, key=lambda turn: (turn.start_s, turn.end_s, turn.speaker))
-        self._starts_s = [turn.start_s for turn in self._turns]
-        # Of all turns up to each, the one that ends last: where it ends before a word, none of them reaches it.
-        self._last_ending = list(accumulate(self._turns, _later_end))
-
-    def speakers_of(self, word: Word) -> list[str]:
-        """Speakers with the largest overlap, or else the least distance; more than one where it is a tie."""
-        begin = bisect_left(self._last_ending, word.start_s, key=lambda turn: turn.end_s)
-        end = bisect_left(self._starts_s, word.end_s)
-        overlaps_s: dict[str, float] = {}
-        for turn in self._turns[begin:end]:
-            shared_s = min(word.end_s, turn.end_s) - max(word.start_s, turn.start_s)
-            if shared_s > 0:
-                overlaps_s[turn.speaker] = overlaps_s.get(turn.speaker, 0.0) + shared_s
-        if overlaps_s:
-            most_s = max(overlaps_s.values())
-            return [speaker for speaker, shared_s in overlaps_s.items() if shared_s > most_s - TIE_S]
-        return [self._nearest(word, begin, end)]
-
-    def _nearest(self, word: Word, begin: int, end: int) -> str:
-        """The speaker of the turn that ends last before the word or begins first after it."""
-        before = self._last_ending[begin - 1 : begin] if begin else []
-        # Turns between begin and end share no time with the word, but may touch it, or hold one of no length.
-        around = before + self._turns[begin : end + 1]
-        return min(around, key=lambda turn: max(turn.start_s - word.end_s, word.start_s - turn.end_s)).speaker
-
-
-def _later_end(first: SpeakerTurn, second: SpeakerTurn) -> SpeakerTurn:
-    return second if second.end_s > first.end_s else first
+def _speakers_of(word: Word, turns: TimeIndex[SpeakerTurn]) -> list[str]:
+    """Speakers with the largest overlap, or else the least distance; more than one where it is a tie."""
+    overlaps_s: dict[str, float] = {}
+    for turn in turns.sharing(word.start_s, word.end_s):
+        shared_s = min(word.end_s, turn.end_s) - max(word.start_s, turn.start_s)
+        if shared_s > 0:
+            overlaps_s[turn.speaker] = overlaps_s.get(turn.speaker, 0.0) + shared_s
+    if overlaps_s:
+        most_s = max(overlaps_s.values())
+        return [speaker for speaker, shared_s in overlaps_s.items() if shared_s > most_s - TIE_S]
+    return [turns.closest(word.start_s, word.end_s).speaker]

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from deployments.contracts import LanguageSource, Segment, Transcript, Word
+from deployments.contracts import LanguageSource, Segment, SpeakerTurn, Transcript, Word
+from deployments.time_index import TimeIndex
 from serve_app.dialects.languages import language_name
-from serve_app.dialects.turn_index import TurnIndex
 
 
 class SttWord(BaseModel):
@@ -147,7 +147,7 @@ def to_answer(transcript: Transcript, details: WordDetails, processing_s: float,
 
 
 def _segments(transcript: Transcript, details: WordDetails) -> list[SttSegment]:
-    turns = TurnIndex(transcript.turns)
+    turns = TimeIndex(transcript.turns)
     return [
         SttSegment(
             start=round(segment.start_s, 3),
@@ -164,10 +164,14 @@ def _segments(transcript: Transcript, details: WordDetails) -> list[SttSegment]:
     ]
 
 
-def _speakers(segment: Segment, turns: TurnIndex) -> list[SttSpeaker]:
+def _speakers(segment: Segment, turns: TimeIndex[SpeakerTurn]) -> list[SttSpeaker]:
     heard = [
-        SttSpeaker(speaker=turn.speaker, start=round(turn.start_s, 3), end=round(turn.end_s, 3))
-        for turn in turns.within(segment.start_s, segment.end_s)
+        SttSpeaker(
+            speaker=turn.speaker,
+            start=round(max(turn.start_s, segment.start_s), 3),
+            end=round(min(turn.end_s, segment.end_s), 3),
+        )
+        for turn in turns.sharing(segment.start_s, segment.end_s)
     ]
     if heard or segment.speaker is None:
         return heard

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from deployments.contracts import Segment, Transcript, Word
-from serve_app.dialects.turn_index import TurnIndex
+from deployments.time_index import TimeIndex
 
 Model = Literal["pulse", "pulse-pro"]
 
@@ -175,7 +175,7 @@ class _Speakers:
     def __init__(self, transcript: Transcript) -> None:
         labels = {turn.speaker for turn in transcript.turns} | {segment.speaker for segment in transcript.segments}
         self._numbers = {label: number for number, label in enumerate(sorted(filter(None, labels)))}
-        self._turns = TurnIndex(transcript.turns)
+        self._turns = TimeIndex(transcript.turns)
 
     def of_segment(self, segment: Segment) -> dict[str, int]:
         return {} if segment.speaker is None else {"speaker": self._numbers[segment.speaker]}
@@ -183,8 +183,11 @@ class _Speakers:
     def of_word(self, word: Word) -> dict[str, Any]:
         if word.speaker not in self._numbers:
             return {}
-        heard = [turn for turn in self._turns.within(word.start_s, word.end_s) if turn.speaker == word.speaker]
-        heard_s = sum(turn.end_s - turn.start_s for turn in heard)
+        heard_s = sum(
+            min(turn.end_s, word.end_s) - max(turn.start_s, word.start_s)
+            for turn in self._turns.sharing(word.start_s, word.end_s)
+            if turn.speaker == word.speaker
+        )
         length_s = word.end_s - word.start_s
         share = {"speaker_confidence": round(min(heard_s / length_s, 1.0), 4)} if length_s > 0 else {}
         return {"speaker": self._numbers[word.speaker], **share}
