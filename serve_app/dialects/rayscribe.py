@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from deployments.errors import InvalidParameter, NotFound, ServiceUnavailable, Unauthenticated
@@ -14,6 +15,7 @@ from serve_app.access.credentials import credential_of
 from serve_app.access.pricing import from_micros
 from serve_app.access.usage import UsageTotal
 from serve_app.access.visit import Caller
+from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.errors import documented, route_class
 from serve_app.dialects.smallest_selfhost_errors import error_body
@@ -160,10 +162,16 @@ async def list_jobs(
     )
 
 
-@router.get("/v1/jobs/{job_id}", summary="Show a job", responses=documented(error_body, {**_NO_JOB, **_COMMON}))
-async def show_job(job_id: str, caller: _Caller, services: _Services) -> JobWithResult:
+@router.get(
+    "/v1/jobs/{job_id}",
+    summary="Show a job",
+    response_model=JobWithResult,
+    responses=documented(error_body, {**_NO_JOB, **_COMMON}),
+)
+async def show_job(job_id: str, caller: _Caller, services: _Services) -> JSONResponse:
     """A job with its result, and each attempt to deliver it."""
-    return _with_result(await services.jobs.find(caller, job_id), services)
+    job = await services.jobs.find(caller, job_id)
+    return await written(lambda: _with_result(job, services))
 
 
 @router.delete("/v1/jobs/{job_id}", summary="Cancel a job", responses=documented(error_body, {**_NO_JOB, **_COMMON}))

@@ -28,6 +28,7 @@ from deployments.contracts import SpeakerCount, TranscriptionRequest, Vocabulary
 from deployments.errors import InvalidParameter, MissingParameter
 from serve_app.access.plans import Plan
 from serve_app.capabilities import ParameterNames, check_request
+from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
 from serve_app.dialects.sixtydb_answer import SttAnswer, WordDetails, to_answer
@@ -216,8 +217,7 @@ async def transcribe(request: Request, services: Annotated[Services, Depends(ser
         processing_s = time.perf_counter() - started_s
     details = WordDetails(times=options.return_timestamps == "word", confidences=options.include_confidence)
     complete = replace(transcript, warnings=(*transcript.warnings, *context.warnings))
-    answer = to_answer(complete, details, processing_s, fingerprint.hexdigest()[:32])
-    return JSONResponse(answer.model_dump(mode="json", exclude_unset=True))
+    return await written(lambda: to_answer(complete, details, processing_s, fingerprint.hexdigest()[:32]))
 
 
 router.include_router(catalogue)

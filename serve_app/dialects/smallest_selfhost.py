@@ -18,6 +18,7 @@ from deployments.errors import InvalidParameter, MissingParameter
 from deployments.refinement.punctuation import MARKS
 from serve_app.assembly import spoken_turns
 from serve_app.capabilities import ParameterNames, check_request
+from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
 from serve_app.dialects.smallest_selfhost_errors import ERROR_RESPONSES, error_body
@@ -150,12 +151,12 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
             audio = await _fetched(options, services)
         if options.callback_url is None:
             transcript = await services.transcriptions.run(visit, transcription, audio)
-            answer: ListenAnswer | ListenAccepted = to_answer(transcript, options)
         else:
             presentation = options.model_dump_json(exclude={"url", "callback_url"})
             order = JobOrder(NAME, transcription, presentation, Callback(options.callback_url))
-            answer = ListenAccepted(job_id=(await services.jobs.accept(visit, order, audio)).id, status="processing")
-    return JSONResponse(answer.model_dump(exclude_unset=True))
+            job = await services.jobs.accept(visit, order, audio)
+            return JSONResponse(ListenAccepted(job_id=job.id, status="processing").model_dump())
+    return await written(lambda: to_answer(transcript, options))
 
 
 async def _read(request: Request, services: Services) -> tuple[ListenOptions, npt.NDArray[np.uint8] | None]:

@@ -28,6 +28,7 @@ from deployments.contracts import Transcript, TranscriptionRequest
 from deployments.errors import InvalidParameter, MissingParameter, UnsupportedParameter
 from serve_app.access.visit import Visit
 from serve_app.capabilities import ParameterNames, check_request
+from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
 from serve_app.dialects.smallest_waves_answer import (
@@ -228,16 +229,14 @@ async def _transcribed(request: Request, services: Services, default_model: Mode
             total_bytes=audio.nbytes,
             filename=filename,
         )
-        answer: BaseModel
-        if options.webhook_url is None:
-            started_s = time.perf_counter()
-            transcript = await services.transcriptions.run(visit, transcription, audio)
-            answer = to_answer(transcript, presentation, time.perf_counter() - started_s)
-        else:
+        if options.webhook_url is not None:
             callback = Callback(options.webhook_url, options.webhook_method or "POST", options.webhook_extra)
             order = JobOrder(NAME, transcription, presentation.model_dump_json(), callback)
-            answer = await _accepted(visit, order, audio, services)
-    return JSONResponse(answer.model_dump(exclude_unset=True))
+            return JSONResponse((await _accepted(visit, order, audio, services)).model_dump())
+        started_s = time.perf_counter()
+        transcript = await services.transcriptions.run(visit, transcription, audio)
+        processing_s = time.perf_counter() - started_s
+    return await written(lambda: to_answer(transcript, presentation, processing_s))
 
 
 def _options(request: Request, default_model: Model | None) -> WavesOptions:

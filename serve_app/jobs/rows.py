@@ -64,7 +64,7 @@ async def locked(connection: AsyncConnection, condition: ColumnElement[bool]) ->
 
 
 async def move(connection: AsyncConnection, row: Row[Any], status: JobStatus, **values: Any) -> Job:
-    """Change a locked job's status, and with it whatever else changes; the job as it is then.
+    """Change a locked job's status, and with it whatever else changes; the job as it is then, without its transcript.
 
     Raises:
         IllegalMove: see JOB_MOVES.
@@ -73,5 +73,5 @@ async def move(connection: AsyncConnection, row: Row[Any], status: JobStatus, **
         raise IllegalMove(f"a job that is {row.status} cannot become {status}")
     if status is not JobStatus.RUNNING:
         values |= {"lease_id": None, "lease_until_s": None}
-    statement = update(JOBS).where(JOBS.c.id == row.id).values(status=status.value, **values).returning(JOBS)
-    return job_of((await connection.execute(statement)).one())
+    statement = update(JOBS).where(JOBS.c.id == row.id).values(status=status.value, **values)
+    return job_of((await connection.execute(statement.returning(*WITHOUT_TRANSCRIPT))).one())
