@@ -120,6 +120,13 @@ class MessageTooLarge(InvalidRequest):
         return f"A message is larger than {self.max_bytes} bytes"
 
 
+class BodyTooSlow(InvalidRequest):
+    """The body of a request stopped coming, or did not end in time."""
+
+    def __str__(self) -> str:
+        return "The body of the request did not come in time"
+
+
 class AccessDenied(RayscribeError):
     """Who asks may not have this."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
@@ -12,11 +13,12 @@ _RETRY_AFTER_S = 5.0
 
 
 class ByteBudget:
-    """Shared by the requests of a process, in one event loop."""
+    """Shared by the requests of a process, and by the threads that receive for them."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._held_bytes = 0
+        self._lock = threading.Lock()
 
     @property
     def max_bytes(self) -> int:
@@ -32,7 +34,8 @@ class ByteBudget:
     def open_account(self, on_refusal: Callable[[Overloaded], None] = lambda _: None) -> Iterator[None]:
         """What this task, and those that it starts, receive from now on is held until the context ends.
 
-        ``on_refusal`` is told each time that there is no room.
+        A thread that receives for it runs in its context (contextvars.copy_context). ``on_refusal`` is told each time
+        that there is no room.
         """
         account = _Account(self, on_refusal)
         # It is not reset: a streamed answer ends in another context than it began in. A closed account counts nothing.
@@ -69,18 +72,20 @@ class _Account:
         self._received_bytes += size_bytes
 
     def close(self) -> None:
-        self._budget._give_back(self._taken_bytes)
-        self._taken_bytes = 0
-        self._is_open = False
+        with self._budget._lock:
+            self._budget._give_back(self._taken_bytes)
+            self._taken_bytes = 0
+            self._is_open = False
 
     def _take_up_to(self, size_bytes: int) -> None:
-        if self._is_open and size_bytes > self._taken_bytes:
-            try:
-                self._budget._take(size_bytes - self._taken_bytes)
-            except Overloaded as refusal:
-                self._on_refusal(refusal)
-                raise
-            self._taken_bytes = size_bytes
+        try:
+            with self._budget._lock:
+                if self._is_open and size_bytes > self._taken_bytes:
+                    self._budget._take(size_bytes - self._taken_bytes)
+                    self._taken_bytes = size_bytes
+        except Overloaded as refusal:
+            self._on_refusal(refusal)
+            raise
 
 
 _account: ContextVar[_Account | None] = ContextVar("byte_account", default=None)

@@ -44,7 +44,13 @@ class LimitSettings(Section):
         2048 * _MIB, gt=0, description="Size of all files together that one ingress replica holds at once."
     )
     request_timeout_s: float = Field(
-        1800.0, gt=0, description="Time for a whole request; two hours with speakers take minutes on a laptop."
+        1800.0,
+        gt=0,
+        description="Time for a whole request from when its body is there; two hours with speakers take minutes on a "
+        "laptop. The body may take as long.",
+    )
+    body_silence_s: float = Field(
+        30.0, gt=0, description="A body of which nothing comes for so long is given up: it holds a place of its user."
     )
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from deployments.errors import AudioTooLarge, InvalidParameter, MissingParameter
+from deployments.errors import AudioTooLarge, BodyTooSlow, InvalidParameter, MissingParameter
 from serve_app.byte_budget import expect_bytes, receive_bytes
+from serve_app.settings import LimitSettings
 
 # Boundaries, headers and the small fields beside the file.
 _FORM_OVERHEAD_BYTES = 1024 * 1024
@@ -34,6 +35,7 @@ class UploadedForm:
 
 async def read_form(
     request: Request,
+    limits: LimitSettings,
     audio_part: str,
     max_bytes: int,
     list_fields: frozenset[str] = frozenset(),
@@ -47,32 +49,39 @@ async def read_form(
         AudioTooLarge: by its declared length before anything is read, or by count while reading.
         Overloaded: the same for the bytes that this process may hold at once.
         MissingParameter: the body is no multipart form.
-        InvalidParameter: the form is broken, names a field twice, or sends the file as text or text as a file.
+        InvalidParameter: the form is broken or breaks off, names a field twice, or sends the file as text or text as a
+            file.
+        BodyTooSlow: see LimitSettings.
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise MissingParameter(audio_part)
     _check_declared(request, max_bytes, _FORM_OVERHEAD_BYTES)
-    parser = MultiPartParser(
-        request.headers, _counted(request, max_bytes), max_files=2, max_fields=_MAX_FIELDS, max_part_size=64 * 1024
-    )
+    chunks = _counted(_arriving(request, limits), max_bytes)
+    parser = _FormParser(request.headers, chunks, max_files=2, max_fields=_MAX_FIELDS, max_part_size=64 * 1024)
     try:
         form = await parser.parse()
     except MultiPartException as error:
         raise InvalidParameter("body", f"not a readable multipart form ({error.message})") from error
+    except UnicodeError as error:
+        # Python has codecs that fail on any text, and a client may name one.
+        raise InvalidParameter("body", "not in the charset that it names") from error
     try:
+        if not parser.is_whole:
+            raise InvalidParameter("body", "the multipart form breaks off before its last boundary")
         return await _read(form, older_audio_parts | {audio_part}, max_bytes, list_fields)
     finally:
         await form.close()
 
 
-async def read_json(request: Request) -> dict[str, Any]:
+async def read_json(request: Request, limits: LimitSettings) -> dict[str, Any]:
     """The JSON object in the body; an empty body is an empty object.
 
     Raises:
         InvalidParameter: no valid JSON, no object, or more of it than a request needs.
+        BodyTooSlow: see LimitSettings.
     """
     content = b""
-    async for chunk in request.stream():
+    async for chunk in _arriving(request, limits):
         content += chunk
         if len(content) > _MAX_JSON_BYTES:
             raise InvalidParameter("body", f"larger than {_MAX_JSON_BYTES} bytes")
@@ -85,16 +94,17 @@ async def read_json(request: Request) -> dict[str, Any]:
     return body
 
 
-async def read_raw(request: Request, max_bytes: int) -> npt.NDArray[np.uint8]:
+async def read_raw(request: Request, limits: LimitSettings, max_bytes: int) -> npt.NDArray[np.uint8]:
     """The body itself, uint8 [n]; n may be 0.
 
     Raises:
         AudioTooLarge: by its declared length before anything is read, or by count while reading.
         Overloaded: the same for the bytes that this process may hold at once.
+        BodyTooSlow: see LimitSettings.
     """
     _check_declared(request, max_bytes)
     content = bytearray()
-    async for chunk in request.stream():
+    async for chunk in _arriving(request, limits):
         receive_bytes(len(chunk))
         content += chunk
         if len(content) > max_bytes:
@@ -116,9 +126,34 @@ def _check_declared(request: Request, max_bytes: int, overhead_bytes: int = 0) -
     expect_bytes(int(declared))
 
 
-async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+class _FormParser(MultiPartParser):
+    """One that knows whether the form came to its end: Starlette gives what it has got, without the rest."""
+
+    is_whole = False
+
+    def on_end(self) -> None:
+        self.is_whole = True
+
+
+async def _arriving(request: Request, limits: LimitSettings) -> AsyncGenerator[bytes, None]:
+    """The body as it comes. A client that went without a word, or only ever sends a little, does not stay for ever."""
+    now_s = asyncio.get_running_loop().time
+    ends_at_s = now_s() + limits.request_timeout_s
+    chunks = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout_at(min(now_s() + limits.body_silence_s, ends_at_s)):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise BodyTooSlow from None
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def _counted(chunks: AsyncIterable[bytes], max_bytes: int) -> AsyncGenerator[bytes, None]:
     received = 0
-    async for chunk in request.stream():
+    async for chunk in chunks:
         receive_bytes(len(chunk))
         received += len(chunk)
         if received > max_bytes + _FORM_OVERHEAD_BYTES:

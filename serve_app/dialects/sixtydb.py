@@ -204,7 +204,9 @@ async def transcribe(request: Request, services: Annotated[Services, Depends(ser
     """Decode, gate, recognise and, on request, diarize an uploaded recording."""
     async with visiting(request, services, NAME) as visit:
         limits = services.settings.limits
-        form = await read_form(request, AUDIO_PART, limits.max_bytes_in(NAME), older_audio_parts=_OLDER_AUDIO_PARTS)
+        form = await read_form(
+            request, limits, AUDIO_PART, limits.max_bytes_in(NAME), older_audio_parts=_OLDER_AUDIO_PARTS
+        )
         options = SttOptions.model_validate({name: value for name, value in form.fields.items() if value.strip()})
         if form.audio is None:
             raise MissingParameter(AUDIO_PART)

@@ -13,6 +13,7 @@ from deployments.errors import (
     AudioRejected,
     AudioTooLarge,
     AudioTooLong,
+    BodyTooSlow,
     Cancelled,
     ConcurrencyLimitReached,
     FeatureNotInPlan,
@@ -41,6 +42,8 @@ def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
     match error:
         case NotFound():
             return 404, _body(error, "NOT_FOUND")
+        case BodyTooSlow():
+            return 408, _body(error, "REQUEST_TIMEOUT")
         case InvalidRequest():
             return 400, _invalid(error)
         case AccessDenied():
@@ -113,6 +116,7 @@ ERROR_RESPONSES = documented(
         "The wallet is empty": InsufficientCredits(),
         "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
         "Today's audio is used up": QuotaExceeded(100, 3600),
+        "The body stops coming": BodyTooSlow(),
         "Too large": AudioTooLarge(10 * _MIB),
         "Too long": AudioTooLong(3600),
         "No audio that can be decoded": UnsupportedAudio("no audio was found"),

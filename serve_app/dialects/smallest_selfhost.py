@@ -147,13 +147,16 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
             this_request().request_id, services.settings.limits.dialect_max_duration_s.get(NAME)
         )
         check_request(transcription, visit.plan, services.settings, _NAMES)
+        callback = None if options.callback_url is None else Callback(options.callback_url)
+        if callback is not None:
+            services.jobs.check_callback(callback)
         if audio is None:
             audio = await _fetched(options, services)
-        if options.callback_url is None:
+        if callback is None:
             transcript = await services.transcriptions.run(visit, transcription, audio)
         else:
             presentation = options.model_dump_json(exclude={"url", "callback_url"})
-            order = JobOrder(NAME, transcription, presentation, Callback(options.callback_url))
+            order = JobOrder(NAME, transcription, presentation, callback)
             job = await services.jobs.accept(visit, order, audio)
             return JSONResponse(ListenAccepted(job_id=job.id, status="processing").model_dump())
     return await written(lambda: to_answer(transcript, options))
@@ -161,10 +164,11 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
 
 async def _read(request: Request, services: Services) -> tuple[ListenOptions, npt.NDArray[np.uint8] | None]:
     if is_json(request):
-        options = ListenOptions.model_validate(await read_json(request))
+        options = ListenOptions.model_validate(await read_json(request, services.settings.limits))
         audio = None
     else:
-        form = await read_form(request, AUDIO_PART, services.settings.limits.max_bytes_in(NAME))
+        limits = services.settings.limits
+        form = await read_form(request, limits, AUDIO_PART, limits.max_bytes_in(NAME))
         options = ListenOptions.model_validate(form.fields)
         audio = form.audio
     if options.url is not None and audio is not None:

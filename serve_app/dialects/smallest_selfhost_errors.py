@@ -9,6 +9,7 @@ from deployments.errors import (
     AudioRejected,
     AudioTooLarge,
     AudioTooLong,
+    BodyTooSlow,
     ConcurrencyLimitReached,
     FeatureNotInPlan,
     InsufficientCredits,
@@ -60,6 +61,8 @@ def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
             return _audio_rejected(error)
         case NotFound():
             return 404, {"error": str(error), "code": "NOT_FOUND"}
+        case BodyTooSlow():
+            return 408, {"error": str(error), "code": "REQUEST_TIMEOUT"}
         case TooManyRequests():
             return 429, {"error": str(error), "code": "RATE_LIMIT_EXCEEDED", "retry_after": retry_after_s(error)}
         case ServiceUnavailable():
@@ -108,6 +111,7 @@ ERROR_RESPONSES = documented(
         "Today's audio is used up": QuotaExceeded(100, 3600),
         "The wallet is empty": InsufficientCredits(),
         "No audio that can be decoded": UnsupportedAudio("no audio was found"),
+        "The body stops coming": BodyTooSlow(),
         "Too large": AudioTooLarge(100 * _MIB),
         "Too long": AudioTooLong(7200),
         "Too many requests at once": ConcurrencyLimitReached(10, 1),

@@ -12,7 +12,9 @@ Source: the vendor's OpenAPI documents and SDK. Where they contradict each other
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -44,6 +46,7 @@ from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
 from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
 from serve_app.settings import LimitSettings
+from serve_app.sources.s3_source import is_s3_url, parse_s3_url
 from serve_app.uploads import is_json, read_json, read_raw
 
 NAME = "smallest_waves"
@@ -129,6 +132,12 @@ class WavesOptions(BaseModel):
             diarize=self.diarize and self.word_timestamps,
             max_duration_s=limits.max_duration_s_in(NAME),
         )
+
+    def callback(self) -> Callback | None:
+        """Where the result is to be sent."""
+        if self.webhook_url is None:
+            return None
+        return Callback(self.webhook_url, self.webhook_method or "POST", self.webhook_extra)
 
     def check(self) -> None:
         """Refuse what cannot be honoured.
@@ -221,6 +230,10 @@ async def _transcribed(request: Request, services: Services, default_model: Mode
         options = _options(request, default_model)
         transcription = options.to_request(this_request().request_id, services.settings.limits)
         check_request(transcription, visit.plan, services.settings, _NAMES)
+        callback = options.callback()
+        if callback is not None:
+            with _webhook_url_named():
+                services.jobs.check_callback(callback)
         audio, filename = await _received(request, services)
         presentation = Presentation(
             model=options.model,
@@ -229,8 +242,7 @@ async def _transcribed(request: Request, services: Services, default_model: Mode
             total_bytes=audio.nbytes,
             filename=filename,
         )
-        if options.webhook_url is not None:
-            callback = Callback(options.webhook_url, options.webhook_method or "POST", options.webhook_extra)
+        if callback is not None:
             order = JobOrder(NAME, transcription, presentation.model_dump_json(), callback)
             return JSONResponse((await _accepted(visit, order, audio, services)).model_dump())
         started_s = time.perf_counter()
@@ -254,25 +266,37 @@ def _options(request: Request, default_model: Model | None) -> WavesOptions:
 
 async def _received(request: Request, services: Services) -> tuple[npt.NDArray[np.uint8], str | None]:
     """The file, and its name where it came from a URL."""
-    max_bytes = services.settings.limits.max_bytes_in(NAME)
-    filename = None
+    limits = services.settings.limits
+    max_bytes, filename = limits.max_bytes_in(NAME), None
     if is_json(request):
-        url = WavesSource.model_validate(await read_json(request)).url
+        url = WavesSource.model_validate(await read_json(request, limits)).url
         audio = await services.sources.fetch(url, max_bytes)
-        filename = PurePosixPath(unquote(urlsplit(url).path)).name or None
+        filename = _filename(url)
     else:
-        audio = await read_raw(request, max_bytes)
+        audio = await read_raw(request, limits, max_bytes)
     if not audio.size:
         raise MissingParameter("body")
     return audio, filename
 
 
+def _filename(url: str) -> str | None:
+    path = parse_s3_url(url).key if is_s3_url(url) else unquote(urlsplit(url).path)
+    return PurePosixPath(path).name or None
+
+
 async def _accepted(visit: Visit, order: JobOrder, audio: npt.NDArray[np.uint8], services: Services) -> WavesAccepted:
-    try:
+    with _webhook_url_named():
         await services.jobs.accept(visit, order, audio)
+    return WavesAccepted(status="processing", request_id=order.request.request_id)
+
+
+@contextlib.contextmanager
+def _webhook_url_named() -> Iterator[None]:
+    """What is wrong with a callback is told by this dialect's name of the parameter."""
+    try:
+        yield
     except InvalidParameter as error:
         raise InvalidParameter("webhook_url", error.reason) from error
-    return WavesAccepted(status="processing", request_id=order.request.request_id)
 
 
 class _Callbacks:

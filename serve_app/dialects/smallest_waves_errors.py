@@ -13,6 +13,7 @@ from deployments.errors import (
     AudioRejected,
     AudioTooLarge,
     AudioTooLong,
+    BodyTooSlow,
     ClientTooFast,
     ConcurrencyLimitReached,
     FeatureNotInPlan,
@@ -71,6 +72,8 @@ def _form(error: Exception) -> tuple[int, dict[str, Any]]:
     match error:
         case NotFound():
             return 404, _body(str(error), "NOT_FOUND")
+        case BodyTooSlow():
+            return 408, _body(str(error), "REQUEST_TIMEOUT")
         case InvalidRequest():
             return 400, _invalid(error)
         case SourceRejected():
@@ -159,6 +162,7 @@ ERROR_RESPONSES = documented(
         "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
         "Today's audio is used up": QuotaExceeded(100, 3600),
         "The wallet is empty": InsufficientCredits(),
+        "The body stops coming": BodyTooSlow(),
         "Too large": AudioTooLarge(250 * _MIB),
         "Too long": AudioTooLong(7200),
         "Too many requests at once": ConcurrencyLimitReached(10, 1),

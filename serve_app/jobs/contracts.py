@@ -136,6 +136,14 @@ class JobDesk(Protocol):
     All methods raise ServiceUnavailable when the storage does not answer.
     """
 
+    def check_callback(self, callback: Callback) -> None:
+        """Whether it can be called, as far as that is seen at once: before audio is fetched for it.
+
+        Raises:
+            InvalidParameter: it cannot.
+        """
+        ...
+
     async def accept(self, visit: Visit, order: JobOrder, audio: npt.NDArray[np.uint8]) -> Job:
         """Store the job and its audio; when this returns, neither can be lost.
 

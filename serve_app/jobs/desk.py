@@ -38,6 +38,10 @@ class StoredJobs:
         self._guard = guard
         self._clock = clock
 
+    def check_callback(self, callback: Callback) -> None:
+        """See JobDesk."""
+        check_callback(callback, self._guard)
+
     async def accept(self, visit: Visit, order: JobOrder, audio: npt.NDArray[np.uint8]) -> Job:
         """See JobDesk. The audio comes first: a job never names audio that is not there."""
         check_callback(order.callback, self._guard)

@@ -18,6 +18,8 @@ from serve_app.outbound.guard import AddressGuard
 from serve_app.outbound.retry_after import retry_after_s
 from serve_app.outbound.urls import HttpUrl, parse_http_url
 
+# Of a look-up.
+_TRIES = 2
 _REDIRECTS = (301, 302, 303, 307, 308)
 # Audio does not get smaller; a body that comes compressed all the same is unpacked at most 256 KiB at a time.
 _HEADERS = {"User-Agent": "Rayscribe", "Accept": "*/*", "Accept-Encoding": "identity"}
@@ -49,7 +51,8 @@ class GuardedClient:
     Args:
         guard: which addresses are allowed.
         connect_timeout_s: time to connect to an address, TLS included, and between two chunks of a body.
-        resolver: default: the system's, as getaddrinfo has it.
+        resolver: default: one that asks the system's name servers, and reads its hosts file, without a thread: a name
+            whose server does not answer holds a thread for as long as it likes, and a process has few of them.
         tls: default: the system's certificate authorities.
         max_connections: open at once to guarded hosts, and again to hosts that the operator trusts.
     """
@@ -65,7 +68,8 @@ class GuardedClient:
     ) -> None:
         self._guard = guard
         self._connect_timeout_s = connect_timeout_s
-        self._resolver = resolver
+        self._given_resolver = resolver
+        self._own_resolver: AbstractResolver | None = None
         self._tls = tls
         self._max_connections = max_connections
         # By whether the host is trusted. Apart, so that a connection to a trusted host is never used for another.
@@ -109,6 +113,8 @@ class GuardedClient:
     async def close(self) -> None:
         """Close every connection."""
         await asyncio.gather(*(session.close() for session in self._sessions.values()))
+        if self._own_resolver is not None:
+            await self._own_resolver.close()
 
     @contextlib.asynccontextmanager
     async def _request(
@@ -138,7 +144,7 @@ class GuardedClient:
             self._sessions[trusted] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=self._max_connections,
-                    resolver=self._resolver or aiohttp.ThreadedResolver(),
+                    resolver=self._resolver(),
                     # Each connection is to an address of its own time; the system caches well enough.
                     use_dns_cache=False,
                     socket_factory=None if trusted else self._guarded_socket,
@@ -149,6 +155,13 @@ class GuardedClient:
                 trust_env=False,
             )
         return self._sessions[trusted]
+
+    def _resolver(self) -> AbstractResolver:
+        if self._given_resolver is not None:
+            return self._given_resolver
+        if self._own_resolver is None:
+            self._own_resolver = aiohttp.AsyncResolver(timeout=self._connect_timeout_s / _TRIES, tries=_TRIES)
+        return self._own_resolver
 
     def _guarded_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, destination = address

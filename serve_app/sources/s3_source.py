@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -84,9 +86,9 @@ class S3Source:
             raise SourceForbidden(f"the bucket {url.bucket} is not among those of the setting sources.s3.buckets")
         stop = threading.Event()
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._download, url, max_bytes, stop.is_set
-            )
+            # In the request's context, where its bytes are counted.
+            download = partial(contextvars.copy_context().run, self._download, url, max_bytes, stop.is_set)
+            return await asyncio.get_running_loop().run_in_executor(self._executor, download)
         finally:
             stop.set()
 

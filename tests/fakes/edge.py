@@ -30,7 +30,9 @@ from serve_app.byte_budget import ByteBudget
 from serve_app.dialects.registry import CALLBACK_FORMS
 from serve_app.health import StageHealth, StageState
 from serve_app.ingress import make_app
-from serve_app.jobs.contracts import Job, JobOrder, JobStatus
+from serve_app.jobs.contracts import Callback, Job, JobOrder, JobStatus
+from serve_app.jobs.desk import check_callback
+from serve_app.outbound.guard import AddressGuard
 from serve_app.pipeline import SegmentSink
 from serve_app.services import Services
 from serve_app.settings import LimitSettings, Settings
@@ -180,6 +182,9 @@ class FakeJobs:
     error: RayscribeError | None = None
     jobs: dict[str, Job] = field(default_factory=dict)
     audio: dict[str, bytes] = field(default_factory=dict)
+
+    def check_callback(self, callback: Callback) -> None:
+        check_callback(callback, AddressGuard())
 
     async def accept(self, visit: Visit, order: JobOrder, audio: npt.NDArray[np.uint8]) -> Job:
         if self.error:

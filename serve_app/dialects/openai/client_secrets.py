@@ -152,7 +152,7 @@ def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
 async def create_client_secret(request: Request, services: Annotated[Services, Depends(services_of)]) -> dict[str, Any]:
     """A key for a browser or an app: it opens `/v1/realtime` only, on your account, for some minutes."""
     async with visiting(request, services, routes.NAME) as visit:
-        order = ClientSecretOrder.model_validate(await read_json(request))
+        order = ClientSecretOrder.model_validate(await read_json(request, services.settings.limits))
         session = RealtimeSession().updated(order.session)
         secret = await _made(services, visit, session, order.expires_after)
     return {
@@ -175,7 +175,7 @@ async def create_transcription_session(
 ) -> dict[str, Any]:
     """The same in the form that the beta of the API had."""
     async with visiting(request, services, routes.NAME) as visit:
-        order = BetaOrder.model_validate(await read_json(request))
+        order = BetaOrder.model_validate(await read_json(request, services.settings.limits))
         with spelled(lambda name: beta_name(name).removeprefix("session.")):
             session = RealtimeSession().updated(order.to_update())
             secret = await _made(services, visit, session, order.client_secret.expires_at)

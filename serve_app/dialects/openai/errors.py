@@ -9,6 +9,7 @@ from deployments.errors import (
     AudioRejected,
     AudioTooLarge,
     AudioTooLong,
+    BodyTooSlow,
     ConcurrencyLimitReached,
     FeatureNotInPlan,
     InsufficientCredits,
@@ -34,6 +35,8 @@ _SERVER = "server_error"
 def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
     """Status and body of an error."""
     match error:
+        case BodyTooSlow():
+            return 408, _body(str(error), _CALLER, code="request_timeout")
         case InvalidRequest():
             return _invalid_request(error)
         case AccessDenied():
@@ -109,6 +112,7 @@ TRANSCRIPTION_ERRORS = documented(
         "Too long": AudioTooLong(7200),
         **_NO_KEY,
         "The plan does not include it": FeatureNotInPlan("diarization", "response_format"),
+        "The body stops coming": BodyTooSlow(),
         "Too large": AudioTooLarge(25 * 1024 * 1024),
         **_LIMITS,
         **_NOT_NOW,

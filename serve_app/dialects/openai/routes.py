@@ -113,7 +113,8 @@ async def transcribe(
 
 
 async def _read(request: Request, services: Services) -> tuple[TranscriptionOptions, npt.NDArray[np.uint8]]:
-    form = await read_form(request, FILE_PART, services.settings.limits.max_bytes_in(NAME), LIST_FIELDS)
+    limits = services.settings.limits
+    form = await read_form(request, limits, FILE_PART, limits.max_bytes_in(NAME), LIST_FIELDS)
     options = options_of(form)
     if form.audio is None:
         raise MissingParameter(FILE_PART)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -203,6 +205,19 @@ async def test_names_and_ports_where_nobody_is() -> None:
         await _get(GuardedClient(_LOOPBACK, 5.0), f"http://127.0.0.1:{gone.port}/")
     with pytest.raises(SourceUnreachable, match=r"name no\.example could not be resolved"):
         await _get(GuardedClient(_LOOPBACK, 5.0, resolver=ScriptedNames({})), "http://no.example/")
+
+
+async def test_a_look_up_takes_no_thread_that_others_wait_for() -> None:
+    busy = threading.Event()
+    one_thread = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(one_thread)
+    one_thread.submit(busy.wait)
+    try:
+        async with scripted_server(fixed(response(200, b"audio"))) as server:
+            guard = AddressGuard(allowed_hosts=["localhost"])
+            assert await _get(GuardedClient(guard, 5.0), f"http://localhost:{server.port}/") == b"audio"
+    finally:
+        busy.set()
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,13 @@ import pytest
 from deployments.errors import (
     AudioTooLarge,
     InvalidParameter,
+    Overloaded,
     SourceForbidden,
     SourceRefused,
     SourceRejected,
     SourceUnreachable,
 )
+from serve_app.byte_budget import ByteBudget
 from serve_app.settings import S3Settings, SourceSettings
 from serve_app.sources.fetcher import AudioFetcher
 from serve_app.sources.s3_source import parse_s3_url
@@ -104,6 +106,18 @@ async def test_the_byte_limit_is_exact(bucket: str) -> None:
     assert await _fetch(_fetcher(bucket, max_bytes=700_000), "s3://recordings/calls/one.wav") == _AUDIO
     with pytest.raises(AudioTooLarge, match="699999"):
         await _fetch(_fetcher(bucket, max_bytes=699_999), "s3://recordings/calls/one.wav")
+
+
+async def test_what_comes_counts_against_what_the_process_may_hold(bucket: str) -> None:
+    budget = ByteBudget(1_000_000)
+    fetcher = _fetcher(bucket)
+    with budget.open_account():
+        await fetcher.fetch("s3://recordings/calls/one.wav")
+        assert budget.held_bytes == len(_AUDIO)
+        with budget.open_account(), pytest.raises(Overloaded):
+            await fetcher.fetch("s3://recordings/calls/one.wav")
+    await fetcher.close()
+    assert budget.held_bytes == 0
 
 
 async def test_which_buckets_callers_may_name(bucket: str) -> None:
