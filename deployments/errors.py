@@ -97,6 +97,17 @@ class NotFound(InvalidRequest):
         return f"No such {self.kind}: {self.name}"
 
 
+class NotOffered(InvalidRequest):
+    """No such path, or no such method on it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class IllegalMove(InvalidRequest):
     """A message that does not fit the state of a live session."""
 

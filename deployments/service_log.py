@@ -20,12 +20,14 @@ from contextvars import ContextVar
 
 from opentelemetry import trace
 
+from deployments.errors import RayscribeError
 from deployments.signals import failure_label
 
 Field = str | int | float | bool | None
 
 _logger = logging.getLogger("ray.serve")
 _bound: ContextVar[Mapping[str, Field] | None] = ContextVar("log_fields", default=None)
+_SERVES_WORDS = "Request failed."
 _PLAIN = re.compile(r"[\w.:/{}+-]+", re.ASCII)
 
 
@@ -57,6 +59,20 @@ def warning(event: str, **fields: Field) -> None:
 def error(event: str, cause: BaseException, **fields: Field) -> None:
     """A mistake of ours, with its traceback."""
     _write(logging.ERROR, event, fields, cause)
+
+
+def leave_out_refusals() -> None:
+    """Keep Serve from writing a traceback for each refusal, a damaged file, say: the stage's own line tells of it."""
+    if not any(isinstance(each, _NoRefusals) for each in _logger.filters):
+        _logger.addFilter(_NoRefusals())
+
+
+class _NoRefusals(logging.Filter):
+    """Serve logs whatever a call raises. What it does with an error of another class is left to it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        refusal = record.exc_info[1] if record.exc_info else None
+        return not (record.msg == _SERVES_WORDS and isinstance(refusal, RayscribeError))
 
 
 @contextlib.contextmanager

@@ -9,10 +9,11 @@ from typing import Any
 from fastapi import FastAPI
 from ray import serve
 
-from deployments.trace_export import start_trace_export
+from deployments.process_start import prepare_process
 from serve_app import __version__
 from serve_app.api_document import Api
 from serve_app.cluster import alive_nodes, http_host, is_draining
+from serve_app.dialects.not_offered import tell_what_is_not_offered
 from serve_app.dialects.registry import DIALECTS
 from serve_app.health import ServeHealth
 from serve_app.local_only import LocalOnly
@@ -50,6 +51,7 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
     app.add_middleware(RequestSpan)
     for dialect in DIALECTS:
         app.include_router(dialect.router)
+    tell_what_is_not_offered(app, DIALECTS)
     return app
 
 
@@ -60,7 +62,7 @@ class Ingress:
     async def __init__(  # type: ignore[misc]  # Serve awaits it
         self, settings: Settings, stages: StageHandles, limiter: Any, job_runner: Any
     ) -> None:
-        start_trace_export()
+        prepare_process()
         # Nobody calls the runners; they are an argument because Serve starts what the ingress is bound to.
         self._job_runner = job_runner
         health = ServeHealth(serve.get_replica_context().app_name, settings.access.limiter_application)

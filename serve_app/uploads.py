@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,17 @@ async def read_raw(request: Request, limits: LimitSettings, max_bytes: int) -> n
         if len(content) > max_bytes:
             raise AudioTooLarge(max_bytes)
     return np.frombuffer(content, np.uint8)
+
+
+def check_url(request: Request, fields: Iterable[str]) -> None:
+    """Refuse fields of a form that stand in the URL, where nobody reads them; what else stands there is not ours.
+
+    Raises:
+        InvalidParameter: one does.
+    """
+    for name in fields:
+        if name in request.query_params:
+            raise InvalidParameter(name, "goes into the body, not into the URL")
 
 
 def is_json(request: Request) -> bool:

@@ -12,10 +12,10 @@ from deployments.contracts import Waveform
 from deployments.decode.limits import DecodeLimits
 from deployments.decode.pyav_engine import PyAvDecoder
 from deployments.offload import EngineThreads
+from deployments.process_start import prepare_process
 from deployments.signal_table import STAGE_AUDIO
 from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
-from deployments.trace_export import start_trace_export
 from deployments.tracing import annotate, traced
 
 
@@ -23,7 +23,7 @@ class Decoder:
     """Turns the bytes of a file into a waveform; one file at a time in each replica, so it scales by processes."""
 
     def __init__(self, limits: DecodeLimits, signals: Signals = SILENT) -> None:
-        start_trace_export()
+        prepare_process()
         self._limits = limits
         self._signals = signals
         self._threads = EngineThreads(1, stage_times(signals, "decode", "decode"))

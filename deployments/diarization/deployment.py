@@ -8,10 +8,10 @@ from deployments import service_log as log
 from deployments.contracts import SpeakerCount, SpeakerTurn, Voiceprint, Waveform
 from deployments.diarization.engines import DEFAULT_ENGINE, DiarizationEngineOptions, load_diarization_engine
 from deployments.offload import EngineThreads
+from deployments.process_start import prepare_process
 from deployments.signal_table import STAGE_AUDIO
 from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
-from deployments.trace_export import start_trace_export
 from deployments.tracing import annotate, traced
 
 
@@ -27,7 +27,7 @@ class Diarizer:
     """Finds who speaks when, over the whole recording, and what the voice of an utterance is like."""
 
     def __init__(self, config: DiarizerConfig, signals: Signals = SILENT) -> None:
-        start_trace_export()
+        prepare_process()
         self._engine = load_diarization_engine(config.engine, config.options)
         self._signals = signals
         self._threads = EngineThreads(1, stage_times(signals, "diarization", "diarize"))

@@ -12,10 +12,10 @@ from deployments.language_id.identifier import Identifier
 from deployments.language_id.smoothing import SmoothingSettings
 from deployments.language_id.stretches import StretchSettings
 from deployments.offload import EngineThreads
+from deployments.process_start import prepare_process
 from deployments.signal_table import STAGE_AUDIO
 from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
-from deployments.trace_export import start_trace_export
 from deployments.tracing import annotate, traced
 
 # Engines let one call at a time compute; what another prepares meanwhile, and that it gets its turn between the
@@ -37,7 +37,7 @@ class LanguageIdentifier:
     """Labels speech regions with their language."""
 
     def __init__(self, config: LanguageIdentifierConfig, signals: Signals = SILENT) -> None:
-        start_trace_export()
+        prepare_process()
         engine = load_language_engine(config.engine, config.options)
         self._languages = engine.languages & config.options.languages
         self._identifier = Identifier(engine, config.smoothing, config.stretches)

@@ -19,6 +19,7 @@ from deployments.contracts import (
     WarningCode,
     Waveform,
 )
+from deployments.process_start import prepare_process
 from deployments.processors import usable_processors
 from deployments.recognition.batch_spans import BatchSpans
 from deployments.recognition.batcher import Batcher
@@ -28,7 +29,6 @@ from deployments.recognition.engines import RecognitionEngineOptions, load_recog
 from deployments.recognition.signals import BatchSignals
 from deployments.recognition.windows import WindowSettings, plan_windows
 from deployments.signals import SILENT, Signals
-from deployments.trace_export import start_trace_export
 from deployments.tracing import annotate, traced
 
 
@@ -46,7 +46,7 @@ class Recognizer:
     """Turns language spans of a waveform into words, batched with those of other requests."""
 
     def __init__(self, config: RecognizerConfig, signals: Signals = SILENT) -> None:
-        start_trace_export()
+        prepare_process()
         self._windows = config.windows
         self._engine = load_recognition_engine(config.engine, config.options)
         self._engine.transcribe([_warm_up(self._engine.capabilities)])

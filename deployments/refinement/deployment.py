@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from deployments.contracts import Refined, RefinementTask, Segment
 from deployments.offload import EngineThreads
+from deployments.process_start import prepare_process
 from deployments.refinement.fillers import without_fillers
 from deployments.refinement.polish.loading import load_polisher
 from deployments.refinement.polish.options import LanguageModelOptions
@@ -14,7 +15,6 @@ from deployments.refinement.rules import refined_by_rules
 from deployments.refinement.signals import ModelSignals
 from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
-from deployments.trace_export import start_trace_export
 from deployments.tracing import inner_span, traced
 
 # Words times terms. So much takes 5 to 12 ms, and a live utterance does not wait behind a recording of two hours.
@@ -32,7 +32,7 @@ class Refiner:
     """Makes recognised segments read well."""
 
     def __init__(self, config: RefinerConfig | None = None, signals: Signals = SILENT) -> None:
-        start_trace_export()
+        prepare_process()
         self._observe_rules = stage_times(signals, "refinement", "rules")
         self._observe_polish = stage_times(signals, "refinement", "polish")
         self._threads = EngineThreads(1, self._observe_rules)

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from deployments import service_log as log
 from deployments.contracts import SpeechMap, Waveform
 from deployments.offload import EngineThreads
+from deployments.process_start import prepare_process
 from deployments.signal_table import STAGE_AUDIO
 from deployments.signals import SILENT, Signals
 from deployments.speech_gate.gate import GateSettings, SpeechGateEngine
 from deployments.stage_times import stage_times
-from deployments.trace_export import start_trace_export
 from deployments.tracing import annotate, traced
 
 
@@ -19,7 +19,7 @@ class SpeechGate:
     """Finds speech, and ends requests that hold none or only noise."""
 
     def __init__(self, settings: GateSettings, signals: Signals = SILENT) -> None:
-        start_trace_export()
+        prepare_process()
         self._engine = SpeechGateEngine(settings)
         self._signals = signals
         self._threads = EngineThreads(1, stage_times(signals, "speech_gate", "inspect"))

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from serve_app.access.credentials import credential_of
 from serve_app.access.visit import Visit
 from serve_app.dialects.door_count import DoorCount
+from serve_app.dialects.errors import ErrorForm
 from serve_app.jobs.contracts import CallbackForm
 from serve_app.request_log import this_request
 from serve_app.services import Services
@@ -19,11 +20,16 @@ from serve_app.services import Services
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One wire API; ``name`` is what leases, the ledger and jobs know it by."""
+    """One wire API; ``name`` is what leases, the ledger and jobs know it by.
+
+    Under its ``paths`` what is not offered is told in its ``error_form``.
+    """
 
     name: str
     router: APIRouter
     callbacks: CallbackForm | None = None
+    error_form: ErrorForm | None = None
+    paths: tuple[str, ...] = ()
 
 
 @contextlib.asynccontextmanager

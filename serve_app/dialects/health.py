@@ -141,4 +141,8 @@ async def healthz(services: Annotated[Services, Depends(services_of)]) -> JSONRe
     return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
 
 
+# Monitors ask so; the answer is the same without its body.
+for _path, _call in (("/health", health), ("/healthz", healthz), ("/api/v1/health", chart_health)):
+    router.add_api_route(_path, _call, methods=["HEAD"], include_in_schema=False)
+
 DIALECT = Dialect("health", router)

@@ -38,7 +38,7 @@ from serve_app.dialects.sixtydb_errors import ERROR_RESPONSES, error_body
 from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
 from serve_app.settings import LimitSettings, Settings
-from serve_app.uploads import read_form
+from serve_app.uploads import check_url, read_form
 
 NAME = "sixtydb"
 AUDIO_PART = "file"
@@ -203,6 +203,7 @@ _STT_BODY: dict[str, Any] = {
 async def transcribe(request: Request, services: Annotated[Services, Depends(services_of)]) -> JSONResponse:
     """Decode, gate, recognise and, on request, diarize an uploaded recording."""
     async with visiting(request, services, NAME) as visit:
+        check_url(request, SttOptions.model_fields)
         limits = services.settings.limits
         form = await read_form(
             request, limits, AUDIO_PART, limits.max_bytes_in(NAME), older_audio_parts=_OLDER_AUDIO_PARTS
@@ -224,4 +225,4 @@ async def transcribe(request: Request, services: Annotated[Services, Depends(ser
 
 router.include_router(catalogue)
 
-DIALECT = Dialect(NAME, router)
+DIALECT = Dialect(NAME, router, error_form=error_body, paths=("/stt", "/ws/stt"))

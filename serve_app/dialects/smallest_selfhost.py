@@ -25,7 +25,7 @@ from serve_app.dialects.smallest_selfhost_errors import ERROR_RESPONSES, error_b
 from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
 from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
-from serve_app.uploads import is_json, read_form, read_json
+from serve_app.uploads import check_url, is_json, read_form, read_json
 
 NAME = "smallest_selfhost"
 AUDIO_PART = "audio"
@@ -163,6 +163,7 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
 
 
 async def _read(request: Request, services: Services) -> tuple[ListenOptions, npt.NDArray[np.uint8] | None]:
+    check_url(request, ListenOptions.model_fields)
     if is_json(request):
         options = ListenOptions.model_validate(await read_json(request, services.settings.limits))
         audio = None
@@ -235,4 +236,4 @@ class _Callbacks:
         return {"job_id": job.id, "status": "failed", "error": failure.message}
 
 
-DIALECT = Dialect(NAME, router, _Callbacks())
+DIALECT = Dialect(NAME, router, _Callbacks(), error_body, ("/",))

@@ -14,6 +14,7 @@ from deployments.errors import (
     FeatureNotInPlan,
     InsufficientCredits,
     InvalidParameter,
+    InvalidRequest,
     MissingParameter,
     NotFound,
     QuotaExceeded,
@@ -63,6 +64,8 @@ def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
             return 404, {"error": str(error), "code": "NOT_FOUND"}
         case BodyTooSlow():
             return 408, {"error": str(error), "code": "REQUEST_TIMEOUT"}
+        case InvalidRequest():
+            return 400, {"error": str(error), "code": "INVALID_REQUEST"}
         case TooManyRequests():
             return 429, {"error": str(error), "code": "RATE_LIMIT_EXCEEDED", "retry_after": retry_after_s(error)}
         case ServiceUnavailable():

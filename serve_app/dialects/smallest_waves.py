@@ -319,4 +319,4 @@ def _of_job(job: Job) -> dict[str, str]:
     return {"request_id": job.order.request.request_id, **({} if extra is None else {"webhook_extra": extra})}
 
 
-DIALECT = Dialect(NAME, router, _Callbacks())
+DIALECT = Dialect(NAME, router, _Callbacks(), error_body, ("/waves", "/api/v1/pulse", "/api/v1/lightning"))

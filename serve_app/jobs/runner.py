@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 from collections.abc import Mapping
 
-from deployments.trace_export import start_trace_export
+from deployments.process_start import prepare_process
 from serve_app.cluster import alive_nodes
 from serve_app.jobs.contracts import CallbackForm
 from serve_app.jobs.service import JobService
@@ -30,7 +30,7 @@ class JobRunner:
             EngineUnavailable: the storage that the settings name cannot serve this cluster.
         """
         signals = RaySignals()
-        start_trace_export()
+        prepare_process()
         database = Database(database_url(settings.storage), signals=signals)
         check_single_node(database, settings.storage, alive_nodes())
         pipeline = MeasuredTranscriber(Pipeline(stages, settings, signals), signals, "job")

@@ -102,3 +102,12 @@ def test_a_value_is_one_word_of_one_line_whatever_it_is(value: str, other: str) 
     assert names == ["reason", "other", "percent"]
     fields = json.loads(JSONFormatter().format(lines[0]))
     assert (fields["reason"], fields["other"]) == (value, other)
+
+
+@pytest.mark.parametrize(("error", "written"), [(Overloaded("full"), False), (ValueError("wrong"), True)])
+def test_serve_writes_no_traceback_for_a_refusal(error: Exception, written: bool) -> None:
+    log.leave_out_refusals()
+    log.leave_out_refusals()
+    with kept_lines() as lines:
+        logging.getLogger("ray.serve").error("Request failed.", exc_info=error)
+    assert bool(lines) is written

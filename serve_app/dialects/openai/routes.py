@@ -40,7 +40,7 @@ from serve_app.formats.plain_text import to_text
 from serve_app.formats.subtitles import to_srt, to_vtt
 from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
-from serve_app.uploads import read_form
+from serve_app.uploads import check_url, read_form
 
 NAME = "openai"
 _NAMES = ParameterNames(language="language", speaker_count="known_speaker_names", diarize="response_format")
@@ -113,6 +113,7 @@ async def transcribe(
 
 
 async def _read(request: Request, services: Services) -> tuple[TranscriptionOptions, npt.NDArray[np.uint8]]:
+    check_url(request, TranscriptionOptions.model_fields)
     limits = services.settings.limits
     form = await read_form(request, limits, FILE_PART, limits.max_bytes_in(NAME), LIST_FIELDS)
     options = options_of(form)
@@ -150,4 +151,4 @@ def _answer(transcript: Transcript, options: TranscriptionOptions) -> Response:
 
 router.include_router(models.router)
 
-DIALECT = Dialect(NAME, router)
+DIALECT = Dialect(NAME, router, error_form=error_body, paths=("/v1/audio", "/v1/models", "/v1/realtime"))

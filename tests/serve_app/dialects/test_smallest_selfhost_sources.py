@@ -163,3 +163,10 @@ async def test_a_chunked_upload_is_stopped_at_the_limit(edge: Edge) -> None:
     response = await edge.client.post("/v1/listen", content=body(), headers=headers)
     assert (response.status_code, response.json()) == (422, TOO_LARGE)
     assert read < 2_000_000
+
+
+async def test_a_callback_that_cannot_be_called_is_told_before_audio_is_fetched(edge: Edge) -> None:
+    body = {"url": "https://example.com/a.wav", "callback_url": "ftp://x/"}
+    response = await edge.client.post("/v1/listen", json=body)
+    assert (response.status_code, response.json()["parameter"]) == (400, "callback_url")
+    assert not edge.sources.fetched

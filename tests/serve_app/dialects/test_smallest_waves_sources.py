@@ -88,3 +88,16 @@ async def test_a_webhook_that_cannot_be_called_is_named_as_the_caller_knows_it(e
     response = await stt(edge, webhook_url="http://10.0.0.1/")
     assert response.status_code == 400
     assert response.json()["errors"][0]["path"] == ["webhook_url"]
+
+
+async def test_a_key_of_a_bucket_is_a_name_as_it_stands(edge: Edge) -> None:
+    url = "s3://recordings/calls/100%25 sure?.wav"
+    edge.sources.files[url] = b"fetched"
+    response = await edge.client.post(PATH, params={"model": "pulse"}, json={"url": url})
+    assert response.json()["metadata"]["filename"] == "100%25 sure?.wav"
+
+
+async def test_a_webhook_that_cannot_be_called_is_told_before_audio_is_fetched(edge: Edge) -> None:
+    response = await edge.client.post(PATH, params={"model": "pulse", "webhook_url": "ftp://x/"}, json={"url": URL})
+    assert (response.status_code, response.json()["errors"][0]["path"]) == (400, ["webhook_url"])
+    assert not edge.sources.fetched
