@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kuberay.manifests import worker_groups
-from tests.kuberay.rendering import rendered
+from tests.kuberay.manifests import rayservice, worker_groups
+from tests.kuberay.rendering import Object, rendered
 
 pytestmark = pytest.mark.unit
 
@@ -42,3 +42,8 @@ def test_gpu_workers_wait_until_no_model_is_missing(tmp_path: Path, group: str) 
 
 def test_a_config_without_checkpoints_waits_for_nothing(tmp_path: Path) -> None:
     assert _attempts(tmp_path, _script("gpu-asr"), ["echo '[]'"]) == 1
+
+
+def test_the_operator_waits_as_long_as_the_pods_do(objects: list[Object]) -> None:
+    """Past this timeout it is done with the RayService for good, and a key that comes then helps nobody."""
+    assert "ray.io/initializing-timeout" not in rayservice(objects)["metadata"].get("annotations", {})
