@@ -16,7 +16,7 @@ from tests.kuberay.manifests import (
     settings,
     worker_groups,
 )
-from tests.kuberay.rendering import KUBERAY, Object, with_component
+from tests.kuberay.rendering import KUBERAY, Object, rendered, with_component
 
 pytestmark = pytest.mark.unit
 
@@ -90,6 +90,27 @@ def test_volumes_and_config_maps_are_there(objects: list[Object]) -> None:
                 assert volume["configMap"]["name"] in config_maps, name
         mounted = {mount["name"] for container in containers(template) for mount in container.get("volumeMounts", [])}
         assert {volume for volume in mounted if (name, volume) not in own_claims} == volumes.keys(), name
+
+
+def test_a_jobs_image_can_be_changed_because_the_old_job_is_gone(objects: list[Object]) -> None:
+    """A Job's pod template is immutable, so an apply with a new image fails beside the old one."""
+    for job in of_kind(objects, "Job"):
+        assert 300 <= job["spec"]["ttlSecondsAfterFinished"] <= 3600
+
+
+def test_what_the_readme_applies_first_is_what_the_job_for_models_needs() -> None:
+    readme = (KUBERAY / "README.md").read_text()
+    (selector,) = set(re.findall(r"kubectl apply .*overlays/gpu -l (\S+)", readme))
+    (name, value) = selector.split("=")
+    objects = rendered("gpu")
+    first = [found for found in objects if found["metadata"].get("labels", {}).get(name) == value]
+    (template,) = (template for who, template in pod_templates(objects) if who == "Job/rayscribe-models")
+    volumes = template["spec"]["volumes"]
+    assert {(found["kind"], found["metadata"]["name"]) for found in first} == {
+        ("Job", "rayscribe-models"),
+        *(("PersistentVolumeClaim", claim["claimName"]) for claim in _values_of(volumes, "persistentVolumeClaim")),
+        *(("ConfigMap", config_map["name"]) for config_map in _values_of(volumes, "configMap")),
+    }
 
 
 def test_every_worker_reads_where_traces_go_and_starts_without(objects: list[Object]) -> None:
