@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +17,15 @@ from tests.kuberay.manifests import (
     settings,
     worker_groups,
 )
-from tests.kuberay.rendering import KUBERAY, Object, rendered, with_component
+from tests.kuberay.rendering import KUBERAY, ROOT, Object, rendered, with_component
 
 pytestmark = pytest.mark.unit
 
 # KubeRay makes it for the RayService, with the ports that are named `serve`.
 _SERVE_SERVICE = "rayscribe-serve-svc"
+# Likewise, with the cluster that serves behind it.
+_HEAD_SERVICE = "rayscribe-head-svc"
+_RUNBOOK = ROOT / "docs" / "runbook.md"
 
 
 def _values_of(value: Any, key: str) -> Iterator[Any]:
@@ -160,6 +164,23 @@ def test_selectors_select_the_pods_that_they_are_for(objects: list[Object]) -> N
             assert any(selects(selector, have) for have in labels), found["metadata"]["name"]
     for service in of_kind(objects, "Service"):
         assert any(selects({"matchLabels": service["spec"]["selector"]}, have) for have in labels)
+
+
+def test_the_runbook_lists_the_rayservice_its_clusters_and_all_its_pods(objects: list[Object]) -> None:
+    (selector,) = re.findall(r"get rayservice,raycluster,pods -l (\S+)", _RUNBOOK.read_text())
+    wanted = {"matchLabels": dict([selector.split("=")])}
+    # KubeRay gives the labels of a RayService to its RayClusters.
+    assert selects(wanted, rayservice(objects)["metadata"].get("labels", {}))
+    assert all(selects(wanted, template["metadata"]["labels"]) for _, template in pod_templates(objects))
+
+
+@pytest.mark.parametrize("page", [KUBERAY / "README.md", _RUNBOOK], ids=["README", "runbook"])
+def test_commands_in_the_head_are_for_one_cluster(page: Path) -> None:
+    """For an hour after an upgrade there are two heads, and others where the namespace is shared."""
+    text = page.read_text()
+    assert f"service/{_HEAD_SERVICE} -- serve status" in text
+    selectors = re.findall(r"-l (\S*ray\.io/node-type=head\S*)", text)
+    assert all("ray.io/cluster=" in selector for selector in selectors)
 
 
 def test_pod_monitors_name_ports_that_all_of_their_pods_have(objects: list[Object]) -> None:
