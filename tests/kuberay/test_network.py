@@ -12,6 +12,7 @@ pytestmark = pytest.mark.unit
 _NAMESPACE = "kubernetes.io/metadata.name"
 _OPERATOR = ("kuberay-system", {"app.kubernetes.io/name": "kuberay-operator"})
 _PROMETHEUS = ("monitoring", {"app.kubernetes.io/name": "prometheus"})
+_GATEWAY = ("envoy-gateway-system", {"app.kubernetes.io/name": "envoy"})
 _NGINX = ("ingress-nginx", {"app.kubernetes.io/name": "ingress-nginx"})
 _KUBE_DNS = ("kube-system", {"k8s-app": "kube-dns"})
 _OPENSHIFT_DNS = ("openshift-dns", {"dns.operator.openshift.io/daemonset-dns": "default"})
@@ -89,11 +90,26 @@ def test_the_operator_reaches_the_dashboard_and_nothing_else(objects: list[Objec
     assert not _reaches(objects, _OPERATOR, _pod(objects, "cpu"), 8265)
 
 
-def test_the_way_in_leads_to_the_http_port_of_workers(gpu: list[Object]) -> None:
+@pytest.mark.parametrize(
+    ("component", "proxy"), [("gateway", _GATEWAY), ("ingress-nginx", _NGINX)], ids=["gateway", "ingress-nginx"]
+)
+def test_a_way_in_leads_to_the_http_port_of_workers(component: str, proxy: Pod) -> None:
+    closed = rendered("cpu")
+    objects = with_component(component, closed)
+    assert not _reaches(closed, proxy, _pod(closed, "cpu"), 8000)
+    assert _reaches(objects, proxy, _pod(objects, "cpu"), 8000)
+    assert not any(_reaches(objects, proxy, _pod(objects, "cpu"), port) for port in _RAY_PORTS)
+    assert not any(_reaches(objects, proxy, _pod(objects, "head"), port) for port in (8000, *_RAY_PORTS))
+
+
+def test_traffic_can_move_from_ingress_nginx_to_the_gateway(gpu: list[Object]) -> None:
+    both = with_component("ingress-nginx", gpu)
+    names = [(found["kind"], found["metadata"]["name"]) for found in both]
+    assert len(names) == len(set(names))
     for name in ("cpu", "gpu-asr", "gpu-diarization"):
-        assert _reaches(gpu, _NGINX, _pod(gpu, name), 8000)
-        assert not any(_reaches(gpu, _NGINX, _pod(gpu, name), port) for port in _RAY_PORTS)
-    assert not any(_reaches(gpu, _NGINX, _pod(gpu, "head"), port) for port in (8000, *_RAY_PORTS))
+        assert _reaches(gpu, _GATEWAY, _pod(gpu, name), 8000)
+        assert not _reaches(gpu, _NGINX, _pod(gpu, name), 8000)
+        assert all(_reaches(both, proxy, _pod(both, name), 8000) for proxy in (_GATEWAY, _NGINX))
 
 
 def test_prometheus_reaches_metrics_and_nothing_else(gpu: list[Object]) -> None:
