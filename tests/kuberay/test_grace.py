@@ -12,7 +12,7 @@ from tests.kuberay.manifests import (
     settings,
     worker_groups,
 )
-from tests.kuberay.rendering import KUBERAY, Object
+from tests.kuberay.rendering import KUBERAY, Object, rendered, with_component
 
 pytestmark = pytest.mark.unit
 
@@ -56,16 +56,30 @@ def test_an_old_cluster_outlives_its_requests_and_live_sessions(objects: list[Ob
     assert rayservice(objects)["spec"]["rayClusterDeletionDelaySeconds"] > longest_s
 
 
-def test_the_way_in_allows_what_the_service_allows(objects: list[Object]) -> None:
-    for ingress in of_kind(objects, "Ingress"):
-        annotations = {name.removeprefix(_NGINX): value for name, value in ingress["metadata"]["annotations"].items()}
-        limits, live = settings(objects).limits, settings(objects).live
-        silence_s = max(limits.request_timeout_s, live.idle_timeout_s)
-        assert int(annotations["proxy-read-timeout"]) > silence_s
-        assert int(annotations["proxy-send-timeout"]) > silence_s
-        # nginx' m is 2^20, and forms have a little around the file.
-        assert int(annotations["proxy-body-size"].removesuffix("m")) * 2**20 > limits.max_bytes
-        assert annotations["proxy-request-buffering"] == annotations["proxy-buffering"] == "off"
+def test_ingress_nginx_allows_what_the_service_allows(objects: list[Object]) -> None:
+    (ingress,) = of_kind(with_component("ingress-nginx", objects), "Ingress")
+    annotations = {name.removeprefix(_NGINX): value for name, value in ingress["metadata"]["annotations"].items()}
+    limits, live = settings(objects).limits, settings(objects).live
+    silence_s = max(limits.request_timeout_s, live.idle_timeout_s)
+    assert int(annotations["proxy-read-timeout"]) > silence_s
+    assert int(annotations["proxy-send-timeout"]) > silence_s
+    # nginx' m is 2^20, and forms have a little around the file.
+    assert int(annotations["proxy-body-size"].removesuffix("m")) * 2**20 > limits.max_bytes
+    assert annotations["proxy-request-buffering"] == annotations["proxy-buffering"] == "off"
+
+
+def test_the_gateway_ends_no_request_and_no_live_session() -> None:
+    """Where a route says nothing, a controller has a limit of its own."""
+    (route,) = of_kind(rendered("gpu"), "HTTPRoute")
+    assert [rule["timeouts"] for rule in route["spec"]["rules"]] == [{"request": "0s"}]
+
+
+def test_the_readme_says_how_much_a_way_in_must_let_through(objects: list[Object]) -> None:
+    way_in = (KUBERAY / "README.md").read_text().split("## The way in", 1)[1].split("\n## ", 1)[0]
+    limits, live = settings(objects).limits, settings(objects).live
+    assert f"{limits.max_bytes // 2**20} MiB" in way_in
+    assert f"{live.max_session_s / 3600:g} h" in way_in
+    assert f"{limits.request_timeout_s / 60:g} min" in way_in
 
 
 def test_uploads_and_the_object_store_fit_into_a_cpu_worker(objects: list[Object]) -> None:

@@ -49,7 +49,7 @@ def alerts(rules: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def dashboard(monitoring: list[Object]) -> dict[str, Any]:
-    (found,) = (o for o in of_kind(monitoring, "ConfigMap") if o["metadata"].get("labels"))
+    (found,) = (o for o in of_kind(monitoring, "ConfigMap") if "grafana_dashboard" in o["metadata"].get("labels", {}))
     # What Grafana's sidecar looks for.
     assert found["metadata"]["labels"] == {"grafana_dashboard": "1"}
     return dict(json.loads(found["data"]["rayscribe.json"]))

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.kuberay.manifests import (
     cluster,
@@ -16,12 +18,15 @@ from tests.kuberay.manifests import (
     settings,
     worker_groups,
 )
-from tests.kuberay.rendering import KUBERAY, Object, with_component
+from tests.kuberay.rendering import KUBERAY, ROOT, Object, rendered, with_component
 
 pytestmark = pytest.mark.unit
 
 # KubeRay makes it for the RayService, with the ports that are named `serve`.
 _SERVE_SERVICE = "rayscribe-serve-svc"
+# Likewise, with the cluster that serves behind it.
+_HEAD_SERVICE = "rayscribe-head-svc"
+_RUNBOOK = ROOT / "docs" / "runbook.md"
 
 
 def _values_of(value: Any, key: str) -> Iterator[Any]:
@@ -38,13 +43,14 @@ def _values_of(value: Any, key: str) -> Iterator[Any]:
 def _secrets(objects: list[Object]) -> set[str]:
     """Every Secret that the objects name, in whichever way."""
     references = (*_values_of(objects, "secretRef"), *_values_of(objects, "secretKeyRef"))
-    return {*(reference["name"] for reference in references), *_values_of(objects, "secretName")}
+    certificates = (each for found in _values_of(objects, "certificateRefs") for each in found)
+    return {*(reference["name"] for reference in (*references, *certificates)), *_values_of(objects, "secretName")}
 
 
 def test_the_readme_says_how_to_make_every_secret(objects: list[Object]) -> None:
     readme = (KUBERAY / "README.md").read_text()
     made = set(re.findall(r"kubectl create secret (?:generic|tls) (\S+)", readme))
-    assert _secrets(objects) <= made
+    assert _secrets(with_component("ingress-nginx", objects)) <= made
 
 
 def test_secrets_are_made_with_the_keys_that_are_read(objects: list[Object]) -> None:
@@ -90,6 +96,45 @@ def test_volumes_and_config_maps_are_there(objects: list[Object]) -> None:
                 assert volume["configMap"]["name"] in config_maps, name
         mounted = {mount["name"] for container in containers(template) for mount in container.get("volumeMounts", [])}
         assert {volume for volume in mounted if (name, volume) not in own_claims} == volumes.keys(), name
+
+
+def test_only_the_head_runs_under_another_account_and_the_readme_gives_it_the_registrys_secret(
+    objects: list[Object],
+) -> None:
+    """KubeRay makes the head's account for Ray's autoscaler; a patch of `default` reaches the others."""
+    assert not list(_values_of(objects, "serviceAccountName"))
+    assert cluster(objects)["enableInTreeAutoscaling"] is True
+    (block,) = re.findall(r"```yaml\n(# under patches:.*?)```", (KUBERAY / "README.md").read_text(), re.DOTALL)
+    (entry,) = yaml.safe_load(block)
+    assert entry["target"] == {"kind": "RayService", "name": rayservice(objects)["metadata"]["name"]}
+    (operation,) = yaml.safe_load(entry["patch"])
+    *parents, last = operation["path"].lstrip("/").split("/")
+    target = rayservice(objects)
+    for name in parents:
+        target = target[name]
+    assert target is cluster(objects)["headGroupSpec"]["template"]["spec"]
+    assert (operation["op"], last) == ("add", "imagePullSecrets")
+
+
+def test_a_jobs_image_can_be_changed_because_the_old_job_is_gone(objects: list[Object]) -> None:
+    """A Job's pod template is immutable, so an apply with a new image fails beside the old one."""
+    for job in of_kind(objects, "Job"):
+        assert 300 <= job["spec"]["ttlSecondsAfterFinished"] <= 3600
+
+
+def test_what_the_readme_applies_first_is_what_the_job_for_models_needs() -> None:
+    readme = (KUBERAY / "README.md").read_text()
+    (selector,) = set(re.findall(r"kubectl apply .*overlays/gpu -l (\S+)", readme))
+    (name, value) = selector.split("=")
+    objects = rendered("gpu")
+    first = [found for found in objects if found["metadata"].get("labels", {}).get(name) == value]
+    (template,) = (template for who, template in pod_templates(objects) if who == "Job/rayscribe-models")
+    volumes = template["spec"]["volumes"]
+    assert {(found["kind"], found["metadata"]["name"]) for found in first} == {
+        ("Job", "rayscribe-models"),
+        *(("PersistentVolumeClaim", claim["claimName"]) for claim in _values_of(volumes, "persistentVolumeClaim")),
+        *(("ConfigMap", config_map["name"]) for config_map in _values_of(volumes, "configMap")),
+    }
 
 
 def test_every_worker_reads_where_traces_go_and_starts_without(objects: list[Object]) -> None:
@@ -141,6 +186,23 @@ def test_selectors_select_the_pods_that_they_are_for(objects: list[Object]) -> N
         assert any(selects({"matchLabels": service["spec"]["selector"]}, have) for have in labels)
 
 
+def test_the_runbook_lists_the_rayservice_its_clusters_and_all_its_pods(objects: list[Object]) -> None:
+    (selector,) = re.findall(r"get rayservice,raycluster,pods -l (\S+)", _RUNBOOK.read_text())
+    wanted = {"matchLabels": dict([selector.split("=")])}
+    # KubeRay gives the labels of a RayService to its RayClusters.
+    assert selects(wanted, rayservice(objects)["metadata"].get("labels", {}))
+    assert all(selects(wanted, template["metadata"]["labels"]) for _, template in pod_templates(objects))
+
+
+@pytest.mark.parametrize("page", [KUBERAY / "README.md", _RUNBOOK], ids=["README", "runbook"])
+def test_commands_in_the_head_are_for_one_cluster(page: Path) -> None:
+    """For an hour after an upgrade there are two heads, and others where the namespace is shared."""
+    text = page.read_text()
+    assert f"service/{_HEAD_SERVICE} -- serve status" in text
+    selectors = re.findall(r"-l (\S*ray\.io/node-type=head\S*)", text)
+    assert all("ray.io/cluster=" in selector for selector in selectors)
+
+
 def test_pod_monitors_name_ports_that_all_of_their_pods_have(objects: list[Object]) -> None:
     for monitor in of_kind(objects, "PodMonitor"):
         for name, template in pod_templates(objects):
@@ -149,15 +211,31 @@ def test_pod_monitors_name_ports_that_all_of_their_pods_have(objects: list[Objec
                 assert {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]} <= ports, name
 
 
-def test_the_ingress_leads_to_the_service_that_kuberay_makes(objects: list[Object]) -> None:
+def test_the_service_that_kuberay_makes_leads_to_the_http_port_of_workers(objects: list[Object]) -> None:
     assert f"{rayservice(objects)['metadata']['name']}-serve-svc" == _SERVE_SERVICE
-    for ingress in of_kind(objects, "Ingress"):
-        for rule in ingress["spec"]["rules"]:
-            (path,) = rule["http"]["paths"]
-            assert path["backend"]["service"] == {"name": _SERVE_SERVICE, "port": {"number": 8000}}
-            assert rule["host"] in ingress["spec"]["tls"][0]["hosts"]
     for group in worker_groups(objects).values():
         assert {"name": "serve", "containerPort": 8000} in group["template"]["spec"]["containers"][0]["ports"]
+
+
+def test_the_gateway_leads_to_the_service_that_kuberay_makes() -> None:
+    objects = rendered("gpu")
+    (gateway,), (route,) = of_kind(objects, "Gateway"), of_kind(objects, "HTTPRoute")
+    (listener,) = gateway["spec"]["listeners"]
+    # Keys travel in every request.
+    assert (listener["protocol"], listener["port"]) == ("HTTPS", 443)
+    assert route["spec"]["parentRefs"] == [{"name": gateway["metadata"]["name"], "sectionName": listener["name"]}]
+    assert route["spec"]["hostnames"] == [listener["hostname"]]
+    (rule,) = route["spec"]["rules"]
+    assert rule["backendRefs"] == [{"name": _SERVE_SERVICE, "port": 8000}]
+    assert "matches" not in rule, "every path"
+
+
+def test_the_ingress_leads_to_the_service_that_kuberay_makes(objects: list[Object]) -> None:
+    (ingress,) = of_kind(with_component("ingress-nginx", objects), "Ingress")
+    for rule in ingress["spec"]["rules"]:
+        (path,) = rule["http"]["paths"]
+        assert path["backend"]["service"] == {"name": _SERVE_SERVICE, "port": {"number": 8000}}
+        assert rule["host"] in ingress["spec"]["tls"][0]["hosts"]
 
 
 def test_redis_of_the_demo_is_where_ray_looks_for_it(objects: list[Object]) -> None:

@@ -3,6 +3,9 @@
 KubeRay's schema is not in any package: the test takes it from a folder beside the checkout, or from the one that
 KUBERAY_SCHEMAS names, where `ray.io_rayservices.v1.schema.json` is `spec.versions[0].schema.openAPIV3Schema` of
 `kubectl get crd rayservices.ray.io -o json`.
+
+The Gateway API's is in no package for Python either. Of its fields those that are used are written down here, as
+https://gateway-api.sigs.k8s.io/reference/spec/ has them (v1).
 """
 
 import contextlib
@@ -27,6 +30,45 @@ pytestmark = pytest.mark.unit
 KUBERNETES_VERSIONS = ("1.31", "1.37")
 _SCHEMAS = Path(os.environ.get("KUBERAY_SCHEMAS", ROOT.parent / "shared" / "kuberay-crd"))
 _RAYSERVICE_SCHEMA = _SCHEMAS / "ray.io_rayservices.v1.schema.json"
+
+# Kinds that Kubernetes itself does not have.
+_CUSTOM = {"RayService", "PodMonitor", "PrometheusRule", "Gateway", "HTTPRoute"}
+
+
+def _map(*required: str, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+def _several(item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": item, "minItems": 1}
+
+
+_TEXT = {"type": "string", "minLength": 1}
+_HOSTNAME = {"type": "string", "pattern": r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$"}
+_PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
+_DURATION = {"type": "string", "pattern": r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"}
+_LISTENER = _map(
+    "name",
+    "port",
+    "protocol",
+    name=_TEXT,
+    port=_PORT,
+    protocol={"enum": ["HTTP", "HTTPS", "TLS", "TCP", "UDP"]},
+    hostname=_HOSTNAME,
+    tls=_map(mode={"enum": ["Terminate", "Passthrough"]}, certificateRefs=_several(_map("name", name=_TEXT))),
+)
+_RULE = _map(
+    backendRefs=_several(_map("name", name=_TEXT, port=_PORT)),
+    timeouts=_map(request=_DURATION, backendRequest=_DURATION),
+)
+_GATEWAY_API = {
+    "Gateway": _map("gatewayClassName", "listeners", gatewayClassName=_TEXT, listeners=_several(_LISTENER)),
+    "HTTPRoute": _map(
+        parentRefs=_several(_map("name", name=_TEXT, namespace=_TEXT, sectionName=_TEXT)),
+        hostnames=_several(_HOSTNAME),
+        rules=_several(_RULE),
+    ),
+}
 
 needs_kuberay_schema = pytest.mark.skipif(not _RAYSERVICE_SCHEMA.exists(), reason="KubeRay's schema is not here")
 
@@ -67,9 +109,17 @@ def test_mistakes_are_found(objects: list[Object], place: str, value: object) ->
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
 def test_objects_are_what_kubernetes_knows(objects: list[Object], version: str) -> None:
-    for found in with_component("tracing", objects):
-        if found["kind"] not in ("RayService", "PodMonitor", "PrometheusRule"):
+    for found in with_component("ingress-nginx", with_component("tracing", objects)):
+        if found["kind"] not in _CUSTOM:
             kubernetes_validate.validate(found, version, strict=True)
+
+
+@pytest.mark.parametrize("kind", _GATEWAY_API)
+def test_the_way_in_is_what_the_gateway_api_knows(kind: str) -> None:
+    (found,) = of_kind(rendered("gpu"), kind)
+    assert found["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert found.keys() == {"apiVersion", "kind", "metadata", "spec"}
+    jsonschema.validate(found["spec"], _GATEWAY_API[kind])
 
 
 @pytest.mark.parametrize("model", [PodMonitor, PrometheusRule])
