@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from deployments.signals import WorkObserver, unobserved
 from deployments.stopping import StopSignal
+from deployments.turns import Turns
 from deployments.work_meter import WorkMeter, WorkStats
 
 Result = TypeVar("Result")
@@ -25,9 +26,18 @@ class EngineThreads:
         threads: int,
         observe: WorkObserver = unobserved,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        open_calls: int | None = None,
     ) -> None:
-        """``observe`` is told of every call that a thread began with, however it ended; clock is in seconds."""
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        """Args:
+        threads: calls that work at once.
+        observe: told of every call that a thread began with, however it ended: how long it waited, and worked.
+        clock: in seconds.
+        open_calls: calls that may have begun, more than work at once: whenever one asks whether to stop, it lets
+            another have a turn that waits for one. Default: none but those that work.
+        """
+        self._executor = ThreadPoolExecutor(open_calls or threads, thread_name_prefix="engine")
+        self._turns = Turns(threads)
         self._observe = observe
         self._clock = clock
         self._meter = WorkMeter(threads)
@@ -46,16 +56,33 @@ class EngineThreads:
         asked_s = self._clock()
         piece = self._meter.asked(amount)
 
+        has_worked, paused_s = False, 0.0
+
+        def should_stop() -> bool:
+            nonlocal has_worked, paused_s
+            # It is asked first before anything was done in this turn.
+            passes_on, has_worked = has_worked and self._turns.are_wanted, True
+            if passes_on and not stop.is_set():
+                self._meter.paused(piece)
+                since_s = self._clock()
+                self._turns.give_back()
+                self._turns.take()
+                paused_s += self._clock() - since_s
+                self._meter.resumed(piece)
+            return stop.is_set()
+
         def observed() -> Result:
+            self._turns.take()
             begun_s = self._clock()
             self._meter.begun(piece)
             is_done = False
             try:
-                result = work(stop.is_set)
+                result = work(should_stop)
                 is_done = True
             finally:
                 self._meter.ended(piece, is_done=is_done)
-                self._observe(begun_s - asked_s, self._clock() - begun_s)
+                self._turns.give_back()
+                self._observe(begun_s - asked_s + paused_s, self._clock() - begun_s - paused_s)
             return result
 
         try:

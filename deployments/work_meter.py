@@ -59,7 +59,8 @@ class Piece:
 
     amount: float
     waits: bool = True
-    begun_s: float | None = None
+    worked_s: float = 0.0
+    resumed_s: float | None = None
 
 
 class WorkMeter:
@@ -89,20 +90,28 @@ class WorkMeter:
         """The engine works on it."""
         with self._lock:
             self._stop_waiting(piece)
-            piece.begun_s = self._clock()
             self._running_calls += 1
-            self._busy.change(1, piece.begun_s)
+            self._resume(piece)
 
     def ended(self, piece: Piece, *, is_done: bool) -> None:
         """The engine is through with it, or has given it up."""
         with self._lock:
-            now_s = self._clock()
             self._running_calls -= 1
-            self._busy.change(-1, now_s)
-            if is_done and piece.begun_s is not None:
-                self._worked_s += now_s - piece.begun_s
+            self._pause(piece)
+            if is_done:
+                self._worked_s += piece.worked_s
                 self._done += piece.amount
                 self._calls += 1
+
+    def paused(self, piece: Piece) -> None:
+        """Other work has its turn."""
+        with self._lock:
+            self._pause(piece)
+
+    def resumed(self, piece: Piece) -> None:
+        """It has its turn again."""
+        with self._lock:
+            self._resume(piece)
 
     def left(self, piece: Piece) -> None:
         """Nobody waits for it any more; what has begun goes on until it ends."""
@@ -123,6 +132,17 @@ class WorkMeter:
                 calls=self._calls,
                 cpu_s=time.process_time(),
             )
+
+    def _resume(self, piece: Piece) -> None:
+        piece.resumed_s = self._clock()
+        self._busy.change(1, piece.resumed_s)
+
+    def _pause(self, piece: Piece) -> None:
+        now_s = self._clock()
+        self._busy.change(-1, now_s)
+        if piece.resumed_s is not None:
+            piece.worked_s += now_s - piece.resumed_s
+            piece.resumed_s = None
 
     def _stop_waiting(self, piece: Piece) -> None:
         if piece.waits:

@@ -14,6 +14,8 @@ from deployments.signals import SILENT, Signals
 from deployments.stage_times import stage_times
 from deployments.tracing import annotate, traced
 
+_OPEN_RECORDINGS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class DiarizerConfig:
@@ -30,7 +32,9 @@ class Diarizer:
         prepare_process()
         self._engine = load_diarization_engine(config.engine, config.options)
         self._signals = signals
-        self._threads = EngineThreads(1, stage_times(signals, "diarization", "diarize"))
+        times = stage_times(signals, "diarization", "diarize")
+        # One works; a short recording has its turns between those of a long one, which takes minutes.
+        self._threads = EngineThreads(1, times, open_calls=_OPEN_RECORDINGS)
         # Live speech does not wait for files: a long one takes minutes.
         self._live_threads = EngineThreads(1, stage_times(signals, "diarization", "voiceprint"))
 
