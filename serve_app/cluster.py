@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import ray
 from ray.serve.context import _get_global_client, _get_serve_request_context, _serve_request_context
@@ -26,6 +27,11 @@ def metrics_urls() -> tuple[str, ...]:
         for node in ray.nodes()
         if node["Alive"] and node["MetricsExportPort"] > 0
     )
+
+
+def logs_folder() -> Path:
+    """Where Serve's processes on this node write their logs (docs/logs.md)."""
+    return Path(ray._private.worker.global_worker.node.get_logs_dir_path()) / "serve"
 
 
 def is_draining() -> bool:

@@ -79,7 +79,7 @@ def _run(
         ) as is_alive:
             url = base_url(http.host, http.port) + http.root_path
             view.ready(url, time.monotonic() - started_s)
-            _show_metrics(view)
+            _show_metrics_and_logs(view)
             while not stop.wait(_WATCH_INTERVAL_S):
                 if not is_alive():
                     view.error("Ray died under the service.")
@@ -93,11 +93,12 @@ def _run(
     return 0
 
 
-def _show_metrics(view: ProgressView) -> None:
-    from serve_app.cluster import metrics_urls
+def _show_metrics_and_logs(view: ProgressView) -> None:
+    from serve_app.cluster import logs_folder, metrics_urls
 
     for url in metrics_urls():
         view.note(f"Metrics: {url}")
+    view.note(f"Logs: {logs_folder()}")
 
 
 def _check_way_in(settings: Settings, host: str) -> None:

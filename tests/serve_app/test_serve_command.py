@@ -91,6 +91,7 @@ def test_it_answers_and_a_signal_stops_everything(temp_dir: Path, port: int) -> 
     process = _serve(temp_dir, port)
     _wait_for_line(process, "Ready after")
     _wait_for_line(process, "Metrics: http://")
+    _wait_for_line(process, "Logs: /")
     assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).text == "hello"
     started = psutil.Process(process.pid).children(recursive=True)
     assert len(started) > 3
