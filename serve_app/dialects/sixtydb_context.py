@@ -69,7 +69,8 @@ class Context(BaseModel):
         """Those in the text and the facts that are no terms; less is certain of them."""
         told = (*(fact.value for fact in self.general), self.text)
         found = dict.fromkeys(name for text in told for name in names_in(text))
-        return tuple(VocabularyTerm(name, _NAME_WEIGHT) for name in found if name not in self._terms())
+        terms = frozenset(self._terms())
+        return tuple(VocabularyTerm(name, _NAME_WEIGHT) for name in found if name not in terms)
 
     def to_refinement(self) -> RefinementContext | None:
         """The same for the stages; None where nothing is said."""
