@@ -12,7 +12,7 @@ from deployments.refinement.hints import hint_terms
 from serve_app.access.plans import Feature, Plan
 from serve_app.settings import Settings
 
-_SENTENCE_GAP = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
+_SENTENCE_GAP = re.compile(r"(?<=[.!?])\s+|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def recogniser_hints(vocabulary: Sequence[VocabularyTerm], prompt: str, settings
     """
     if not settings.recognition.capabilities().biasing:
         return ()
-    sentences = (sentence.rstrip(".") for sentence in _SENTENCE_GAP.split(prompt))
+    sentences = (sentence.strip().rstrip(".") for sentence in _SENTENCE_GAP.split(prompt))
     return (*hint_terms(vocabulary), *filter(None, sentences))
 
 

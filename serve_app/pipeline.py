@@ -27,6 +27,7 @@ from deployments.contracts import (
     TranscriptionRequest,
     TranscriptionWarning,
     Usage,
+    Vocabulary,
 )
 from deployments.signals import SILENT, Signals
 from deployments.text_joining import joined_sentences
@@ -223,7 +224,7 @@ class Pipeline:
             return Refined(())
         task = RefinementTask(
             punctuate=request.punctuate,
-            vocabulary=request.vocabulary,
+            vocabulary=Vocabulary.of(request.vocabulary),
             context=request.context,
             numerals=request.numerals,
             script_correction=request.script_correction,

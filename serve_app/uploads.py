@@ -17,10 +17,13 @@ from starlette.requests import Request
 from deployments.errors import AudioTooLarge, BodyTooSlow, InvalidParameter, MissingParameter
 from serve_app.byte_budget import expect_bytes, receive_bytes
 from serve_app.settings import LimitSettings
+from serve_app.vocabulary_limits import MOST_TERMS
 
 # Boundaries, headers and the small fields beside the file.
 _FORM_OVERHEAD_BYTES = 1024 * 1024
 _MAX_FIELDS = 50
+# A vocabulary in one field.
+_MAX_FIELD_BYTES = 1024 * 1024
 _MAX_JSON_BYTES = 64 * 1024
 
 
@@ -56,8 +59,10 @@ async def read_form(
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise MissingParameter(audio_part)
     _check_declared(request, max_bytes, _FORM_OVERHEAD_BYTES)
+    # A vocabulary in a list is a field for each term.
+    max_fields = _MAX_FIELDS + (MOST_TERMS if list_fields else 0)
     chunks = _counted(_arriving(request, limits), max_bytes)
-    parser = _FormParser(request.headers, chunks, max_files=2, max_fields=_MAX_FIELDS, max_part_size=64 * 1024)
+    parser = _FormParser(request.headers, chunks, max_files=2, max_fields=max_fields, max_part_size=_MAX_FIELD_BYTES)
     try:
         form = await parser.parse()
     except MultiPartException as error:

@@ -20,26 +20,24 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
-from deployments.contracts import Segment, VocabularyTerm, Word
+from deployments.contracts import Segment, Word
 from deployments.errors import Cancelled
 from deployments.refinement.merging import is_apart
 from deployments.refinement.rewording import divided, mean_confidence, split_marks, without_marks
 from deployments.refinement.sound_alike import SOUND_LANGUAGES, join_spelled_out, likeness, sound_of, spelling_key
-from deployments.refinement.terms import Term, bar, made_ready
+from deployments.refinement.terms import Term, bar
 from deployments.stopping import StopSignal, never
 from deployments.text_joining import joined_words
 
 # Of two spellings less alike than this, no likeness of sound makes a term.
 _LEAST_SPELLING = 0.4
-# Bounds the memory of a block's spellings, and the time until a cancelled call ends.
-_BLOCK_RUNS = 4096
+# Bounds the memory of a block's spellings to 16 MiB, and the time until a cancelled call ends to a fifth of a second.
+_BLOCK_PAIRS = 4_000_000
 
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 
 
-def boosted(
-    segments: Sequence[Segment], vocabulary: Sequence[VocabularyTerm], should_stop: StopSignal = never
-) -> tuple[Segment, ...]:
+def boosted(segments: Sequence[Segment], terms: Sequence[Term], should_stop: StopSignal = never) -> tuple[Segment, ...]:
     """Segments in which words that sound like a term are the term; times, speakers and other words stay.
 
     A replacement covers its run's time and has its mean confidence. A term of several words becomes as many Words: one
@@ -51,7 +49,6 @@ def boosted(
     Raises:
         Cancelled: should_stop turned true.
     """
-    terms = [term for term in map(made_ready, vocabulary) if term is not None]
     if not terms:
         return tuple(segments)
     found: dict[int, list[_Match]] = defaultdict(list)
@@ -101,10 +98,11 @@ def _likely(
 ) -> Iterator[tuple[_Heard, Term, float]]:
     """Keys with the terms that they may be, if the recogniser was unsure of them, and their likeness."""
     spelled = [(key, term) for term in terms for key in term.keys]
-    for first in range(0, len(heard), _BLOCK_RUNS):
+    block_runs = max(1, _BLOCK_PAIRS // len(spelled))
+    for first in range(0, len(heard), block_runs):
         if should_stop():
             raise Cancelled
-        block = heard[first : first + _BLOCK_RUNS]
+        block = heard[first : first + block_runs]
         # All pairs at once in compiled code: 20 000 words are some 40 000 distinct runs.
         spellings = cdist(
             [run.key for run in block],

@@ -39,6 +39,7 @@ from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
 from serve_app.settings import LimitSettings, Settings
 from serve_app.uploads import check_url, read_form
+from serve_app.vocabulary_limits import LIMIT_NOTE, MOST_CONTEXT_CHARACTERS, MOST_TERMS, limited
 
 NAME = "sixtydb"
 AUDIO_PART = "file"
@@ -74,15 +75,17 @@ class SttOptions(BaseModel):
     context: str | None = Field(
         None,
         description="What the recording is about, for a language model that polishes the text: a paragraph, or JSON "
-        'of the form `{"general":[{"key":"domain","value":"health"}],"text":"…","terms":["…"]}`. Terms are keywords as '
-        "well. Without a model so are the names in the rest, and `llm_refinement_unavailable` is told; where the plan "
-        "has no refinement, the rest is left out with the warning `llm_refinement_not_in_plan`.",
+        'of the form `{"general":[{"key":"domain","value":"health"}],"text":"…","terms":["…"]}`, of at most '
+        f"{MOST_CONTEXT_CHARACTERS} characters beside the terms. Terms are keywords as well, and with `keywords` at "
+        f"most {MOST_TERMS}. Without a model so are the names in the rest, and `llm_refinement_unavailable` is told; "
+        "where the plan has no refinement, the rest is left out with the warning `llm_refinement_not_in_plan`.",
         examples=["A call about a broken modem"],
     )
     keywords: str | None = Field(
         None,
         description="Terms that may be said, `term` or `term:weight`, separated by commas. The weight is above 0, at "
-        "most 10, and 1.5 by default; the higher, the more readily a similar word becomes the term.",
+        "most 10, and 1.5 by default; the higher, the more readily a similar word becomes the term. "
+        f"{LIMIT_NOTE}",
         examples=["Rayscribe:3,Kubernetes"],
     )
     script_correction: bool = Field(
@@ -95,15 +98,16 @@ class SttOptions(BaseModel):
         """What of the context can be used.
 
         Raises:
-            InvalidParameter: it cannot be read.
+            InvalidParameter: it cannot be read, or has too many terms.
         """
-        return heeded(None if self.context is None else read_context(self.context), plan, settings)
+        context = None if self.context is None else read_context(self.context)
+        return heeded(context, plan, settings, other_terms=len(_listed(self.keywords)))
 
     def to_request(self, request_id: str, limits: LimitSettings, context: Heeded) -> TranscriptionRequest:
         """What the pipeline is asked.
 
         Raises:
-            InvalidParameter: fields that contradict each other, or keywords that cannot be read.
+            InvalidParameter: fields that contradict each other, or keywords that cannot be read or are too many.
         """
         language = None if self.language == "auto" else self.language
         candidates = tuple(dict.fromkeys(code for code in _listed(self.languages) if code != "auto"))
@@ -115,7 +119,7 @@ class SttOptions(BaseModel):
             candidates=candidates if language is None else (),
             diarize=self.diarize,
             speaker_count=speaker_count(self.min_speakers, self.max_speakers) if self.diarize else SpeakerCount(),
-            vocabulary=_each_once((*(_term(entry) for entry in _listed(self.keywords)), *context.vocabulary)),
+            vocabulary=_each_once((*limited("keywords", map(_term, _listed(self.keywords))), *context.vocabulary)),
             context=context.refinement,
             numerals=True,
             script_correction=self.script_correction,

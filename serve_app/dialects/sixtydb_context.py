@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError, from_json
 
 from deployments.contracts import RefinementContext, TranscriptionWarning, VocabularyTerm, WarningCode
 from deployments.errors import InvalidParameter
 from deployments.refinement.names import names_in
 from serve_app.access.plans import Feature, Plan
 from serve_app.settings import Settings
+from serve_app.vocabulary_limits import MOST_CONTEXT_CHARACTERS, MOST_TERM_CHARACTERS, Terms, limited
 
 _TERM_WEIGHT = 1.5
 _NAME_WEIGHT = 1.0
@@ -41,9 +42,9 @@ class Context(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    general: tuple[Fact, ...] = ()
+    general: tuple[Fact, ...] = Field((), fail_fast=True)
     text: str = ""
-    terms: tuple[str, ...] = ()
+    terms: Terms = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -59,6 +60,12 @@ class Context(BaseModel):
     def _from_object(cls, facts: Any) -> Any:
         return [{"key": key, "value": value} for key, value in facts.items()] if isinstance(facts, Mapping) else facts
 
+    @model_validator(mode="after")
+    def _check_length(self) -> Self:
+        if len(self.text) + sum(len(fact.key) + len(fact.value) for fact in self.general) > MOST_CONTEXT_CHARACTERS:
+            raise PydanticCustomError("context_length", f"has more than {MOST_CONTEXT_CHARACTERS} characters")
+        return self
+
     @property
     def vocabulary(self) -> tuple[VocabularyTerm, ...]:
         """The terms, each once."""
@@ -68,8 +75,9 @@ class Context(BaseModel):
     def names(self) -> tuple[VocabularyTerm, ...]:
         """Those in the text and the facts that are no terms; less is certain of them."""
         told = (*(fact.value for fact in self.general), self.text)
-        found = dict.fromkeys(name for text in told for name in names_in(text))
-        return tuple(VocabularyTerm(name, _NAME_WEIGHT) for name in found if name not in self._terms())
+        found = dict.fromkeys(name for text in told for name in names_in(text) if len(name) <= MOST_TERM_CHARACTERS)
+        terms = frozenset(self._terms())
+        return tuple(VocabularyTerm(name, _NAME_WEIGHT) for name in found if name not in terms)
 
     def to_refinement(self) -> RefinementContext | None:
         """The same for the stages; None where nothing is said."""
@@ -79,6 +87,12 @@ class Context(BaseModel):
 
     def _terms(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(term.strip() for term in self.terms if term.strip()))
+
+
+class _Form(BaseModel):
+    """Has the field, for the places in errors."""
+
+    context: Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,34 +110,36 @@ def read_context(field: str) -> Context:
     Raises:
         InvalidParameter: it begins like a JSON object, and is none, or a part of it is not what it should be.
     """
-    if not field.lstrip().startswith("{"):
-        return Context(text=field)
     try:
-        content = from_json(field)
+        content = from_json(field) if field.lstrip().startswith("{") else field
     except ValueError:
         raise InvalidParameter("context", "is neither a paragraph nor JSON") from None
     try:
-        return Context.model_validate(content)
+        return _Form.model_validate({"context": content}).context
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(("context", *map(str, first["loc"])))
-        raise InvalidParameter(place, str(first["msg"])) from None
+        raise InvalidParameter(".".join(map(str, first["loc"])), first["msg"]) from None
 
 
-def heeded(context: Context | None, plan: Plan, settings: Settings) -> Heeded:
-    """What of a context is used here."""
+def heeded(context: Context | None, plan: Plan, settings: Settings, other_terms: int = 0) -> Heeded:
+    """What of a context is used here.
+
+    Raises:
+        InvalidParameter: its terms are too many, beside so many ``other_terms`` of the caller.
+    """
     asked = None if context is None else context.to_refinement()
     if context is None or asked is None:
         return Heeded()
+    vocabulary = tuple(limited("context.terms", context.vocabulary, other_terms))
     has_more_than_terms = bool(asked.general or asked.text)
     if Feature.REFINEMENT not in plan.features:
         warnings = (_NOT_IN_PLAN,) if has_more_than_terms else ()
-        return Heeded(None, context.vocabulary, warnings)
+        return Heeded(None, vocabulary, warnings)
     if settings.refinement.llm is not None:
-        return Heeded(asked, context.vocabulary)
+        return Heeded(asked, vocabulary)
     if not has_more_than_terms:
-        return Heeded(None, context.vocabulary)
-    return Heeded(asked, (*context.vocabulary, *context.names), (_NO_MODEL,))
+        return Heeded(None, vocabulary)
+    return Heeded(asked, (*vocabulary, *context.names), (_NO_MODEL,))
 
 
 _NO_MODEL = TranscriptionWarning(

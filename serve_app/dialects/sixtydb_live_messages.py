@@ -86,7 +86,7 @@ class Start(_Message):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     type: Literal["start"] = "start"
-    languages: Languages = Field(None, max_length=_MOST_LANGUAGES)
+    languages: Languages = Field(None, max_length=_MOST_LANGUAGES, fail_fast=True)
     context: Context | None = None
     config: StartConfig = StartConfig()
 
@@ -181,7 +181,7 @@ class Config(_Message):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["config"]
-    languages: Languages = Field(None, max_length=_MOST_LANGUAGES)
+    languages: Languages = Field(None, max_length=_MOST_LANGUAGES, fail_fast=True)
     continuous_mode: bool | None = None
 
 

@@ -19,6 +19,7 @@ from deployments.errors import InvalidParameter, UnsupportedParameter
 from deployments.refinement.numerals import LANGUAGES as NUMERAL_LANGUAGES
 from serve_app.dialects.smallest_waves import LANGUAGE_SETS, Flag
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
+from serve_app.vocabulary_limits import limited
 
 _ENCODINGS = {
     "linear16": Encoding.PCM_S16,
@@ -32,7 +33,6 @@ _RATES_HZ = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
 
 # The vendor's neutral boost is 1, that of VocabularyTerm is 1.5; both scales are multiplied.
 _WEIGHT_OF_BOOST = 1.5
-_MOST_KEYWORDS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class WavesLiveQuery(BaseModel):
         """What the session is asked.
 
         Raises:
-            InvalidParameter: keywords that cannot be read.
+            InvalidParameter: keywords that cannot be read, or are too many.
         """
         detected = self.language == "multi" or self.language in LANGUAGE_SETS
         return LiveOptions(
@@ -165,10 +165,7 @@ def read_query(query: QueryParams, defaults: PathDefaults) -> WavesLiveQuery:
 
 
 def _vocabulary(keywords: str) -> tuple[VocabularyTerm, ...]:
-    terms = tuple(_term(entry.strip()) for entry in keywords.split(",") if entry.strip())
-    if len(terms) > _MOST_KEYWORDS:
-        raise InvalidParameter("keywords", f"are more than {_MOST_KEYWORDS}")
-    return terms
+    return tuple(limited("keywords", (_term(entry.strip()) for entry in keywords.split(",") if entry.strip())))
 
 
 def _term(keyword: str) -> VocabularyTerm:

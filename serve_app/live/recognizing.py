@@ -15,7 +15,7 @@ from deployments.contracts import (
     RefinementContext,
     RefinementTask,
     TimeSpan,
-    VocabularyTerm,
+    Vocabulary,
     WarningCode,
     Waveform,
     Word,
@@ -52,7 +52,7 @@ class HearingTask:
 
     languages: tuple[str, ...]
     punctuate: bool
-    vocabulary: tuple[VocabularyTerm, ...]
+    vocabulary: Vocabulary
     timeout_s: float
     voices: bool = False
     numerals: bool = False

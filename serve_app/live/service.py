@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from deployments import service_log as log
-from deployments.contracts import RefinementTask, TranscriptionRequest
+from deployments.contracts import RefinementTask, TranscriptionRequest, Vocabulary
 from deployments.errors import InvalidParameter, ServiceUnavailable, UnsupportedParameter
 from deployments.offload import EngineThreads
 from deployments.signals import SILENT, Signals
@@ -114,6 +114,7 @@ class EngineLiveService:
         settings = self._settings.serving(options.model)
         stages = self._stages.serving(options.model)
         live = settings.live
+        vocabulary = Vocabulary.of(options.vocabulary)
         return EngineSession(
             options.audio,
             SessionLimits(longest_s=live.max_session_s, idle_s=live.idle_timeout_s, queued_s=live.max_queued_s),
@@ -132,7 +133,7 @@ class EngineLiveService:
                 HearingTask(
                     languages=possible_languages(options.language, options.candidates, settings),
                     punctuate=options.punctuate,
-                    vocabulary=options.vocabulary,
+                    vocabulary=vocabulary,
                     numerals=options.numerals,
                     timeout_s=live.utterance_timeout_s,
                     voices=options.diarize,
@@ -142,15 +143,15 @@ class EngineLiveService:
             ),
             threads=self._threads,
             settle=settle,
-            polish=self._polish(options),
+            polish=self._polish(options, vocabulary),
             signals=self._signals,
         )
 
-    def _polish(self, options: LiveOptions) -> StagePolish | None:
+    def _polish(self, options: LiveOptions, vocabulary: Vocabulary) -> StagePolish | None:
         llm = self._settings.refinement.llm
         if options.context is None or llm is None:
             return None
-        task = RefinementTask(vocabulary=options.vocabulary, context=options.context, polish_timeout_s=llm.timeout_s)
+        task = RefinementTask(vocabulary=vocabulary, context=options.context, polish_timeout_s=llm.timeout_s)
         return StagePolish(self._stages, task)
 
     def _check(self, visit: Visit, options: LiveOptions) -> None:

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from deployments import service_log as log
-from deployments.contracts import Refined, RefinementContext, Segment, TranscriptionWarning, WarningCode
+from deployments.contracts import (
+    NO_TERMS,
+    Refined,
+    RefinementContext,
+    Segment,
+    TranscriptionWarning,
+    Vocabulary,
+    WarningCode,
+)
 from deployments.errors import RayscribeError
 from deployments.refinement.polish.application import edited
 from deployments.refinement.polish.context_words import ContextWords, context_words
@@ -16,9 +24,12 @@ from deployments.refinement.polish.guard import Guard, Verdict
 from deployments.refinement.polish.model import LanguageModel, Prompt
 from deployments.refinement.polish.passages import Passage, doubtful_words, passages_of
 from deployments.refinement.polish.prompt import estimated_tokens, prompt_of
+from deployments.refinement.recent import Recent
 from deployments.signals import failure_label
 
 _ANSWER_TOKENS = 400
+# Words of contexts that are kept, some 20 MiB: a session comes with the same ones for each of its finals.
+_MOST_KNOWN_WORDS = 100_000
 
 _REJECTED = TranscriptionWarning(
     WarningCode.LLM_REFINEMENT_REJECTED,
@@ -63,6 +74,19 @@ class _Question:
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """What a caller tells, made ready; ``terms`` are those of the context and the vocabulary, each once."""
+
+    known: ContextWords
+    terms: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """In words."""
+        return len(self.known.terms) + len(self.known.mentioned)
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     """What became of a passage; ``is_usable`` is whether the model's answer could be read."""
 
@@ -77,12 +101,13 @@ class Polisher:
     def __init__(self, model: LanguageModel, limits: PolishLimits) -> None:
         self._model = model
         self._limits = limits
+        self._told = Recent(_prepared, lambda told: told.size, _MOST_KNOWN_WORDS)
 
     async def polish(
         self,
         segments: Sequence[Segment],
         context: RefinementContext,
-        vocabulary: tuple[str, ...] = (),
+        vocabulary: Vocabulary = NO_TERMS,
         timeout_s: float = float("inf"),
     ) -> Refined:
         """Segments with the same times, in which misheard words may be others.
@@ -93,12 +118,12 @@ class Polisher:
             vocabulary: the caller's terms; words that are theirs already are left alone.
             timeout_s: what the caller has left.
         """
-        known = context_words(context, vocabulary)
         passages = passages_of(segments)
-        # Of two hours of speech it takes a second of a core.
-        questions = await asyncio.to_thread(_questions, passages, known, context, vocabulary)
+        # Of ten thousand terms it takes half a second of a core, of two hours of speech a second.
+        told = await asyncio.to_thread(self._told, (context, vocabulary))
+        questions = await asyncio.to_thread(_questions, passages, told, context)
         chosen = _within_budget(questions, self._limits.max_tokens)
-        guard = Guard(known, self._limits.max_edit_rate)
+        guard = Guard(told.known, self._limits.max_edit_rate)
         answers = await self._answers(chosen, guard, min(timeout_s, self._limits.timeout_s))
         warnings = [answer.warning for answer in answers.values() if answer.warning is not None]
         warnings += [question.about(_OVER_BUDGET) for question in questions if question.place not in answers]
@@ -172,13 +197,17 @@ def _each_once(warnings: Iterable[TranscriptionWarning]) -> tuple[TranscriptionW
     return tuple(replace(warning, segments=tuple(sorted(segments))) for warning, segments in about.items())
 
 
-def _questions(
-    passages: Sequence[Passage], known: ContextWords, context: RefinementContext, vocabulary: tuple[str, ...]
-) -> list[_Question]:
+def _prepared(given: tuple[RefinementContext, Vocabulary]) -> _Told:
+    context, vocabulary = given
+    texts = [term.text for term in vocabulary.terms]
+    return _Told(context_words(context, texts), tuple(dict.fromkeys((*context.terms, *texts))))
+
+
+def _questions(passages: Sequence[Passage], told: _Told, context: RefinementContext) -> list[_Question]:
     """Passages without a word in doubt are not asked about."""
-    doubts = [doubtful_words(passage, known) for passage in passages]
+    doubts = [doubtful_words(passage, told.known) for passage in passages]
     return [
-        _Question(place, passage, prompt_of(passage, doubtful, context, vocabulary), doubtful)
+        _Question(place, passage, prompt_of(passage, doubtful, context, told.terms), doubtful)
         for place, (passage, doubtful) in enumerate(zip(passages, doubts, strict=True))
         if doubtful
     ]

@@ -8,6 +8,7 @@ message; a passage that says "ignore all instructions" is a passage that says so
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from deployments.contracts import RefinementContext
 from deployments.refinement.hints import MOST_HINTS
@@ -30,9 +31,9 @@ SYSTEM = (
 
 
 def prompt_of(
-    passage: Passage, doubtful: frozenset[int], context: RefinementContext, vocabulary: tuple[str, ...] = ()
+    passage: Passage, doubtful: frozenset[int], context: RefinementContext, terms: Sequence[str] = ()
 ) -> Prompt:
-    """What a model is told about a passage."""
+    """What a model is told about a passage; of the terms, the first MOST_HINTS."""
     words = " ".join(
         f"{at}:{'_'.join(word.text.split())}{'?' if at in doubtful else ''}" for at, word in enumerate(passage.words)
     )
@@ -40,7 +41,7 @@ def prompt_of(
         "language": passage.language,
         "facts": {key[:_MOST_FACT_LETTERS]: value[:_MOST_FACT_LETTERS] for key, value in context.general[:_MOST_FACTS]},
         "about": context.text[:_MOST_TEXT_LETTERS],
-        "terms": [term[:_MOST_TERM_LETTERS] for term in dict.fromkeys((*context.terms, *vocabulary))][:MOST_HINTS],
+        "terms": [term[:_MOST_TERM_LETTERS] for term in terms[:MOST_HINTS]],
         "words": words,
     }
     given = {name: value for name, value in content.items() if value}

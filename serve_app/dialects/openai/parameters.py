@@ -13,6 +13,7 @@ from serve_app.access.plans import Plan
 from serve_app.dialects.openai.prompts import context_of
 from serve_app.settings import Settings
 from serve_app.uploads import UploadedForm
+from serve_app.vocabulary_limits import LIMIT_NOTE, MOST_CONTEXT_CHARACTERS, Terms
 
 FILE_PART = "file"
 _STREAMED_FORMATS = frozenset({"json", "text", "diarized_json"})
@@ -38,13 +39,14 @@ class TranscriptionOptions(BaseModel):
     )
     prompt: str = Field(
         "",
+        max_length=MOST_CONTEXT_CHARACTERS,
         description="What the recording is about, for a recogniser that can be biased, and for a language model that "
         "polishes the text. Must be empty where the service has neither; `keywords[]` are for names and terms.",
         examples=[""],
     )
-    keywords: tuple[str, ...] = Field(
+    keywords: Terms = Field(
         (),
-        description="Names and terms: words that sound like one of them become it.",
+        description=f"Names and terms: words that sound like one of them become it. {LIMIT_NOTE}",
         examples=[["Kubernetes", "Rayscribe"]],
     )
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] = Field(

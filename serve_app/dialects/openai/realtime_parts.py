@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding
 from serve_app.live.endpointing import EndpointingSettings
+from serve_app.vocabulary_limits import LIMIT_NOTE, MOST_CONTEXT_CHARACTERS, Terms
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
 BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
@@ -57,16 +58,19 @@ class Transcription(Part):
         None, description="ISO 639-1 code; without it the language is found out.", examples=["en"]
     )
     languages: tuple[str, ...] | None = Field(
-        None, description="ISO 639-1 codes among which the language is found out.", examples=[["en"]]
+        None, fail_fast=True, description="ISO 639-1 codes among which the language is found out.", examples=[["en"]]
     )
     prompt: str | None = Field(
         None,
+        max_length=MOST_CONTEXT_CHARACTERS,
         description="What is talked about, for a recogniser that can be biased, and for a language model that polishes "
         "the text. Must be empty where the service has neither; `keywords` are for names and terms.",
         examples=[""],
     )
-    keywords: tuple[str, ...] | None = Field(
-        None, description="Names and terms: words that sound like one of them become it.", examples=[["Kubernetes"]]
+    keywords: Terms | None = Field(
+        None,
+        description=f"Names and terms: words that sound like one of them become it. {LIMIT_NOTE}",
+        examples=[["Kubernetes"]],
     )
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = Field(
         None,
@@ -118,7 +122,7 @@ class SessionUpdate(Part):
         description="Sessions of this service transcribe, and nothing else.", examples=["transcription"]
     )
     audio: AudioUpdate = Field(AudioUpdate(), description="The audio.")
-    include: Include | None = Field(None, description=_INCLUDE, examples=[[LOGPROBS]])
+    include: Include | None = Field(None, fail_fast=True, description=_INCLUDE, examples=[[LOGPROBS]])
 
 
 class BetaUpdate(Part):
@@ -132,7 +136,7 @@ class BetaUpdate(Part):
         Transcription(), description="What is to be recognised; not null."
     )
     turn_detection: TurnDetection | None = Field(TurnDetection(), description=_TURN_DETECTION)
-    include: Include | None = Field(None, description=_INCLUDE, examples=[[LOGPROBS]])
+    include: Include | None = Field(None, fail_fast=True, description=_INCLUDE, examples=[[LOGPROBS]])
 
     def to_update(self) -> SessionUpdate:
         """The same in the API's form."""

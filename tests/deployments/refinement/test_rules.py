@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.contracts import RefinementContext, RefinementTask, VocabularyTerm
+from deployments.contracts import RefinementContext, RefinementTask, Vocabulary, VocabularyTerm
 from deployments.errors import Cancelled
 from deployments.refinement.deployment import Refiner
 from deployments.refinement.hints import hint_terms
@@ -15,7 +15,9 @@ from tests.deployments.refinement.rewritten import segment, segments_of
 
 pytestmark = pytest.mark.unit
 
-EVERYTHING = RefinementTask(vocabulary=(VocabularyTerm("Kubernetes"),), numerals=True, script_correction=True)
+EVERYTHING = RefinementTask(
+    vocabulary=Vocabulary.of([VocabularyTerm("Kubernetes")]), numerals=True, script_correction=True
+)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_each_rule_is_asked_for(task: RefinementTask, text: str) -> None:
 
 
 def test_scripts_are_corrected_before_terms_are_looked_for() -> None:
-    task = RefinementTask(vocabulary=(VocabularyTerm("ज़िन्दगी"),), script_correction=True)
+    task = RefinementTask(vocabulary=Vocabulary.of([VocabularyTerm("ज़िन्दगी")]), script_correction=True)
     (after,) = refined_by_rules((segment("meri zindagi", "hi"),), task)
     assert after.text == "मेरी ज़िन्दगी।"
     assert [(word.boosted, word.original) for word in after.words] == [(False, "meri"), (True, "zindagi")]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.contracts import RefinementTask, Segment, VocabularyTerm, Word
+from deployments.contracts import RefinementTask, Segment, Vocabulary, VocabularyTerm, Word
 from deployments.errors import Cancelled
 from deployments.refinement.deployment import Refiner
+from deployments.refinement.terms import Term, made_ready
 from deployments.refinement.vocabulary import boosted
 
 pytestmark = pytest.mark.unit
@@ -29,8 +30,8 @@ def segment(text: str, confidence: float = 0.7, speaker: str = "SPEAKER_00", sta
     return Segment(start_s, start_s + len(texts), text, "en", words, speaker)
 
 
-def vocabulary(*terms: str, weight: float = 1.5) -> tuple[VocabularyTerm, ...]:
-    return tuple(VocabularyTerm(term, weight) for term in terms)
+def vocabulary(*terms: str, weight: float = 1.5) -> tuple[Term, ...]:
+    return made_ready(Vocabulary.of(VocabularyTerm(term, weight) for term in terms))
 
 
 def boosted_text(text: str, *terms: str, confidence: float = 0.7, weight: float = 1.5) -> str:
@@ -176,8 +177,21 @@ def test_cancelled_work_stops() -> None:
         boosted([segment("ray scribe")], vocabulary("Rayscribe"), lambda: True)
 
 
+def test_many_terms_are_compared_a_few_words_at_a_time() -> None:
+    asked = []
+
+    def should_stop() -> bool:
+        asked.append(True)
+        return False
+
+    words = " ".join(f"word{at}" for at in range(300))
+    boosted([segment(words)], vocabulary(*(f"Term{at}" for at in range(5_000))), should_stop)
+    # Of 1 200 runs and 10 000 spellings all pairs at once would be 48 MiB.
+    assert len(asked) >= 3
+
+
 async def test_the_refiner_boosts_and_puts_a_capital_where_a_sentence_begins() -> None:
-    task = RefinementTask(vocabulary=vocabulary("Kubernetes", "metformin"))
+    task = RefinementTask(vocabulary=Vocabulary.of([VocabularyTerm("Kubernetes"), VocabularyTerm("metformin")]))
     refined = await Refiner().refine((segment("met forming helps. so does cooper netties"),), task)
     assert refined.segments[0].text == "Metformin helps. So does Kubernetes."
 
@@ -218,7 +232,7 @@ def test_only_words_of_replaced_runs_change(
     drawn: list[list[tuple[str, float, float, str]]], terms: list[VocabularyTerm]
 ) -> None:
     segments = made(drawn)
-    after = boosted(segments, terms)
+    after = boosted(segments, made_ready(Vocabulary.of(terms)))
     assert len(after) == len(segments)
     for before, changed in zip(segments, after, strict=True):
         assert changed.text == " ".join(word.text for word in changed.words)
@@ -241,8 +255,9 @@ def test_only_words_of_replaced_runs_change(
 
 @given(SEGMENTS, VOCABULARY)
 def test_boosting_twice_changes_nothing_more(
-    drawn: list[list[tuple[str, float, float, str]]], terms: list[VocabularyTerm]
+    drawn: list[list[tuple[str, float, float, str]]], given_terms: list[VocabularyTerm]
 ) -> None:
+    terms = made_ready(Vocabulary.of(given_terms))
     once = boosted(made(drawn), terms)
     assert boosted(once, terms) == once
 

@@ -82,6 +82,13 @@ def test_hints_are_terms_and_then_the_sentences_of_the_prompt() -> None:
     assert recogniser_hints(vocabulary, PROMPT, Settings()) == ()
 
 
+@pytest.mark.timeout(20)
+def test_lines_are_sentences_and_blanks_are_none() -> None:
+    # Squared work takes minutes for so many.
+    prompt = f"Anna asks \n \n Bert{' ' * 200_000}answers. "
+    assert recogniser_hints((), prompt, Settings(recognition=BIASED)) == ("Anna asks", f"Bert{' ' * 200_000}answers")
+
+
 PARAMETER = "session.audio.input.transcription.prompt"
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deployments.contracts import TimeSpan, TraceContext
+from deployments.contracts import NO_TERMS, TimeSpan, TraceContext
 from deployments.tracing import begun_span
 from serve_app.live.hearing import Excerpt
 from serve_app.live.recognizing import HearingTask, StageHearing
@@ -13,7 +13,7 @@ from tests.fakes.stages import FakeGraph
 pytestmark = pytest.mark.unit
 
 EXCERPT = Excerpt(np.zeros(4 * 16_000, np.float32), 10.0, (TimeSpan(0.0, 4.0),), 3.0)
-TASK = HearingTask(("en", "de"), punctuate=True, vocabulary=(), timeout_s=5.0, voices=True)
+TASK = HearingTask(("en", "de"), punctuate=True, vocabulary=NO_TERMS, timeout_s=5.0, voices=True)
 
 
 async def heard(graph: FakeGraph, *, is_partial: bool) -> CollectedSpans:

@@ -17,6 +17,7 @@ from deployments.contracts import (
     Segment,
     TimeSpan,
     TranscriptionWarning,
+    Vocabulary,
     VocabularyTerm,
     WarningCode,
     Waveform,
@@ -31,7 +32,7 @@ from tests.fakes.virtual_time import run_virtually
 pytestmark = pytest.mark.unit
 
 EXCERPT = Excerpt(np.zeros(4 * 16_000, np.float32), 10.0, (TimeSpan(0.0, 4.0),), 3.0)
-TASK = HearingTask(("en",), punctuate=True, vocabulary=(VocabularyTerm("Kivo"),), timeout_s=5.0)
+TASK = HearingTask(("en",), punctuate=True, vocabulary=Vocabulary.of([VocabularyTerm("Kivo")]), timeout_s=5.0)
 
 
 def hear(graph: FakeGraph, task: HearingTask = TASK, *, is_partial: bool = False) -> Heard:

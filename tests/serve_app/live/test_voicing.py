@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployments.contracts import LanguageSpan, RecognitionTask, RecognizedSpan, TimeSpan, Voiceprint, Waveform, Word
+from deployments.contracts import (
+    NO_TERMS,
+    LanguageSpan,
+    RecognitionTask,
+    RecognizedSpan,
+    TimeSpan,
+    Voiceprint,
+    Waveform,
+    Word,
+)
 from deployments.errors import Overloaded, StageLost
 from serve_app.live.hearing import Excerpt, Heard
 from serve_app.live.recognizing import HearingTask, StageHearing
@@ -19,7 +28,7 @@ from tests.fakes.virtual_time import run_virtually
 pytestmark = pytest.mark.unit
 
 EXCERPT = Excerpt(np.zeros(4 * 16_000, np.float32), 10.0, (TimeSpan(0.0, 4.0),), 3.0)
-TASK = HearingTask(("en",), punctuate=True, vocabulary=(), timeout_s=5.0, voices=True)
+TASK = HearingTask(("en",), punctuate=True, vocabulary=NO_TERMS, timeout_s=5.0, voices=True)
 VOICE = Voiceprint(np.eye(1, 256, dtype=np.float32)[0], 3.0)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from deployments.contracts import Refined, RefinementContext, Segment, WarningCode
+from deployments.contracts import NO_TERMS, Refined, RefinementContext, Segment, Vocabulary, VocabularyTerm, WarningCode
 from deployments.errors import DeadlineExceeded, ServiceUnavailable
 from deployments.refinement.polish.edits import UnreadableAnswer
 from deployments.refinement.polish.model import Prompt
@@ -26,7 +26,7 @@ def polish(
     segments: tuple[Segment, ...] = SAID,
     limits: PolishLimits = LIMITS,
     *,
-    vocabulary: tuple[str, ...] = (),
+    vocabulary: Vocabulary = NO_TERMS,
     timeout_s: float = float("inf"),
 ) -> Refined:
     refined: Refined = run_virtually(lambda: Polisher(model, limits).polish(segments, CONTEXT, vocabulary, timeout_s))
@@ -49,7 +49,7 @@ def test_good_edits_are_made() -> None:
 
 def test_the_model_is_told_what_is_known_and_what_is_in_doubt() -> None:
     model = always()
-    polish(model, vocabulary=("Grafana",))
+    polish(model, vocabulary=Vocabulary.of([VocabularyTerm("Grafana")]))
     (prompt,) = model.prompts
     assert listed_words(prompt)[:5] == ["0:Deploy", "1:it", "2:to", "3:cuber?", "4:netties.?"]
     for known in ('"team": "platform"', "We deploy things.", '["Kubernetes", "Grafana"]', '"language": "en"'):
@@ -116,7 +116,7 @@ def test_a_model_that_is_slow_is_not_waited_for(timeout_s: float, ends_s: float)
     model = replace(always((3, "cuber netties", "Kubernetes")), delay_s=60.0)
 
     async def main() -> None:
-        refined = await Polisher(model, LIMITS).polish(SAID, CONTEXT, (), timeout_s)
+        refined = await Polisher(model, LIMITS).polish(SAID, CONTEXT, timeout_s=timeout_s)
         assert asyncio.get_running_loop().time() == pytest.approx(ends_s)
         assert (refined.segments, codes(refined)) == (SAID, [WarningCode.LLM_REFINEMENT_UNAVAILABLE])
 
