@@ -40,12 +40,15 @@ app = typer.Typer(add_completion=False, help="The service as a cluster runs it: 
 def nodes(
     port: PortOption = 8200,
     gcs_port: GcsOption = 6480,
-    workers: WorkersOption = 2,
+    # A third ingress needs a third node.
+    workers: WorkersOption = 3,
     results: ResultsOption = DEFAULT_RESULTS,
 ) -> None:
     """Deploy to a head and workers; load until a stage scales up, then wait until it scales down."""
     report = Report("drill-nodes", read_hardware())
-    with running_setting(_ports(port, gcs_port), workers, shorter_delays(serve_config())) as setting:
+    ingresses = on_two_nodes() if workers > 1 else {}
+    layer = layered(shorter_delays(serve_config()), ingresses)
+    with running_setting(_ports(port, gcs_port), workers, layer) as setting:
         course = asyncio.run(scale(setting))
     report.tables += scaling_tables(course)
     _finish(report, results, course.broken_promises)

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ _ANSWER_TIMEOUT_S = 120.0
 _RETRY_WAIT_S = 15.0
 _PATIENCE_S = 120.0
 _NO_CODE = 1006
+_PROBE_TIMEOUT_S = 5.0
 FILE_APIS = ("/v1/listen", "/waves/v1/stt/", "/v1/audio/transcriptions", "/stt")
 
 
@@ -41,6 +43,7 @@ class Load:
         attempts: in the order in which they ended.
         given_up: requests that were told to come back for longer than anybody waits.
         accepted: ids of jobs.
+        probes: answers to a readiness probe each second, by status; 0: none within its time.
     """
 
     url: str
@@ -52,6 +55,7 @@ class Load:
     given_up: int = 0
     accepted: list[str] = field(default_factory=list)
     words_heard: int = 0
+    probes: Counter[int] = field(default_factory=Counter)
 
     @contextlib.asynccontextmanager
     async def running(self, files: int = 2, sessions: int = 2) -> AsyncIterator[None]:
@@ -60,7 +64,7 @@ class Load:
         apis = itertools.cycle(FILE_APIS)
         work = [self._files(apis, stopping) for _ in range(files)]
         work += [self._sessions(delay_s, stopping) for delay_s in range(sessions)]
-        work.append(self._jobs(stopping))
+        work += [self._jobs(stopping), self._probe(stopping)]
         tasks = [asyncio.create_task(one) for one in work]
         try:
             yield
@@ -79,6 +83,16 @@ class Load:
             if answer is not None:
                 self.accepted.append(answer.json()["job_id"])
             await asyncio.sleep(2.0)
+
+    async def _probe(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            # As a load balancer does: a connection for each.
+            async with httpx.AsyncClient(base_url=self.url, timeout=_PROBE_TIMEOUT_S, trust_env=False) as client:
+                try:
+                    self.probes[(await client.get("/healthz")).status_code] += 1
+                except httpx.HTTPError:
+                    self.probes[0] += 1
+            await asyncio.sleep(1.0)
 
     async def _sessions(self, delay_s: float, stopping: asyncio.Event) -> None:
         await asyncio.sleep(delay_s)

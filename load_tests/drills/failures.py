@@ -42,11 +42,15 @@ _LEASES_END_S = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that can happen. ``happen`` returns when it is over; what dies is not brought back by it."""
+    """Something that can happen. ``happen`` returns when it is over; what dies is not brought back by it.
+
+    ``stays_ready``: replicas work on without what dies, and readiness probes must not say otherwise.
+    """
 
     name: str
     what: str
     happen: Callable[[Setting], None]
+    stays_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Drill:
     given_up: int
     jobs: JobCount
     leases: int
+    unready: int
 
     @property
     def broken_promises(self) -> list[str]:
@@ -69,6 +74,7 @@ class Drill:
             "jobs were lost": self.jobs.lost,
             "jobs failed": self.jobs.failed,
             "leases were left": self.leases,
+            "probes were not answered with ready": self.unready if self.fault.stays_ready else 0,
         }
         broken = [f"{self.fault.name}: {count} {what}" for what, count in counts.items() if count]
         return broken if self.whole_s is not None else [*broken, f"{self.fault.name}: not all replicas came back"]
@@ -79,13 +85,15 @@ def all_faults() -> tuple[Fault, ...]:
     replicas = (Fault(stage, f"SIGKILL to every replica of {stage}", _kills(stage)) for stage in STAGES)
     return (
         *replicas,
-        Fault("controller", "SIGKILL to the Serve controller", _kill_controller),
+        Fault("controller", "SIGKILL to the Serve controller", _kill_controller, stays_ready=True),
         Fault("proxy", "SIGKILL to one HTTP proxy", _kill_proxy),
         Fault("drain", "SIGTERM to the node of the Recognizer, another one joins", _drain_node),
         Fault("node", "SIGKILL to all processes of the node of the Ingress, another one joins", _kill_node),
         Fault("database", f"PostgreSQL stopped for {_OUTAGE_S:g} s, its connections cut", _stop_database),
         Fault("hanging-database", f"PostgreSQL silent for {_OUTAGE_S:g} s (SIGSTOP)", _hang_database),
-        Fault("head", f"SIGKILL to all processes of the head, back after {_OUTAGE_S:g} s", _kill_head),
+        Fault(
+            "head", f"SIGKILL to all processes of the head, back after {_OUTAGE_S:g} s", _kill_head, stays_ready=True
+        ),
     )
 
 
@@ -106,7 +114,8 @@ async def drill(setting: Setting, fault: Fault) -> Drill:
     jobs = await delivered(setting, load)
     leases = await leases_left(setting)
     impact = impact_of(load.attempts, fault_at_s)
-    return Drill(fault, tuple(load.attempts), impact, whole_s, load.given_up, jobs, leases)
+    unready = load.probes.total() - load.probes[200]
+    return Drill(fault, tuple(load.attempts), impact, whole_s, load.given_up, jobs, leases, unready)
 
 
 async def _until_well(cluster: Cluster, load: Load, fault_at_s: float) -> float | None:
@@ -230,6 +239,7 @@ def drill_table(drills: Sequence[Drill]) -> Table:
             Column("jobs lost"),
             Column("jobs failed"),
             Column("leases left"),
+            Column("probes not ready"),
             Column("what was not answered"),
         ),
         tuple(_row(one) for one in drills),
@@ -256,6 +266,7 @@ def _row(one: Drill) -> tuple[Cell, ...]:
         one.jobs.lost,
         one.jobs.failed,
         one.leases,
+        one.unready,
         labels_shown(impact),
     )
 

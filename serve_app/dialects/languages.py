@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
+from typing import Annotated
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
+from pydantic import AfterValidator
 
 _ENGLISH = Locale("en")
+# A language and a region (RFC 5646), in any case; some write an underscore.
+_WITH_REGION = re.compile(r"([a-z]{2,3})(?:[-_](?:[a-z]{2}|\d{3}))?", re.IGNORECASE)
+
+
+def plain_code(text: str) -> str:
+    """The code of a language as engines have it: "en" for "EN" and "en-US"; anything else as it is."""
+    found = _WITH_REGION.fullmatch(text)
+    return found[1].lower() if found else text
+
+
+SpokenLanguage = Annotated[str, AfterValidator(plain_code)]
+"""A field that names a language."""
 
 
 @cache

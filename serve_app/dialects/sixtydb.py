@@ -31,6 +31,7 @@ from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
+from serve_app.dialects.languages import SpokenLanguage, plain_code
 from serve_app.dialects.sixtydb_answer import SttAnswer, WordDetails, to_answer
 from serve_app.dialects.sixtydb_catalogue import router as catalogue
 from serve_app.dialects.sixtydb_context import Heeded, heeded, read_context
@@ -55,7 +56,7 @@ class SttOptions(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    language: str | None = Field(
+    language: SpokenLanguage | None = Field(
         None, description="ISO 639-1 code; without it, or with `auto`, it is found out.", examples=["en"]
     )
     languages: str | None = Field(
@@ -110,7 +111,7 @@ class SttOptions(BaseModel):
             InvalidParameter: fields that contradict each other, or keywords that cannot be read or are too many.
         """
         language = None if self.language == "auto" else self.language
-        candidates = tuple(dict.fromkeys(code for code in _listed(self.languages) if code != "auto"))
+        candidates = tuple(dict.fromkeys(code for code in map(plain_code, _listed(self.languages)) if code != "auto"))
         if language is not None and candidates and language not in candidates:
             raise InvalidParameter("language", "is not one of languages")
         return TranscriptionRequest(
@@ -153,6 +154,7 @@ def _each_once(terms: Iterable[VocabularyTerm]) -> tuple[VocabularyTerm, ...]:
 
 
 def _listed(field: str | None) -> list[str]:
+    """Entries between commas."""
     return [entry.strip() for entry in (field or "").split(",") if entry.strip()]
 
 

@@ -22,6 +22,7 @@ from deployments.contracts import SpeakerCount, TranscriptionRequest, Transcript
 from deployments.errors import InvalidParameter, UnsupportedParameter
 from serve_app.access.plans import Plan
 from serve_app.capabilities import ParameterNames, check_request
+from serve_app.dialects.languages import SpokenLanguage
 from serve_app.dialects.sixtydb import speaker_count
 from serve_app.dialects.sixtydb_context import Context, heeded
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
@@ -37,7 +38,7 @@ _NAMES = ParameterNames(
     language="languages", candidates="languages", speaker_count="config.max_speakers", diarize="config.diarize"
 )
 
-Languages = tuple[str, ...] | None
+Languages = tuple[SpokenLanguage, ...] | None
 """ISO 639-1 codes; None: find out among all."""
 
 Warnings = list[dict[str, str]]

@@ -21,6 +21,7 @@ from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
+from serve_app.dialects.languages import SpokenLanguage
 from serve_app.dialects.smallest_selfhost_errors import ERROR_RESPONSES, error_body
 from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
 from serve_app.request_log import this_request
@@ -39,7 +40,7 @@ class ListenOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    language: str = Field("en", description="ISO 639-1 code, or `auto` to find out.", examples=["en"])
+    language: SpokenLanguage = Field("en", description="ISO 639-1 code, or `auto` to find out.", examples=["en"])
     punctuate: bool = Field(True, description="Write punctuation marks.")
     diarize: bool = Field(False, description="Tell speakers apart and answer with `speakers`.")
     num_speakers: int | None = Field(None, description="How many people speak, where known; needs `diarize`.")

@@ -33,6 +33,7 @@ from serve_app.capabilities import ParameterNames, check_request
 from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
+from serve_app.dialects.languages import SpokenLanguage
 from serve_app.dialects.smallest_waves_answer import (
     Model,
     Presentation,
@@ -83,7 +84,7 @@ class WavesOptions(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: Model = Field(description="Form of the answer.", examples=["pulse"])
-    language: str = Field(
+    language: SpokenLanguage = Field(
         "multi",
         description="ISO 639-1 code, `multi` to find out, or `multi-eu`, `multi-indic`, `multi-asian` to find out "
         "among a region's.",

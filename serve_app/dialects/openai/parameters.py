@@ -10,6 +10,7 @@ from deployments.contracts import TranscriptionRequest, VocabularyTerm
 from deployments.errors import InvalidParameter, MissingParameter, UnsupportedParameter
 from deployments.speech_gate.regions import RegionSettings
 from serve_app.access.plans import Plan
+from serve_app.dialects.languages import SpokenLanguage
 from serve_app.dialects.openai.prompts import context_of
 from serve_app.settings import Settings
 from serve_app.uploads import UploadedForm
@@ -31,10 +32,10 @@ class TranscriptionOptions(BaseModel):
         "with many.",
         examples=["whisper-1"],
     )
-    language: str | None = Field(
+    language: SpokenLanguage | None = Field(
         None, description="ISO 639-1 code; without it the language is found out.", examples=["en"]
     )
-    languages: tuple[str, ...] = Field(
+    languages: tuple[SpokenLanguage, ...] = Field(
         (), description="ISO 639-1 codes among which the language is found out.", examples=[["en"]]
     )
     prompt: str = Field(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from serve_app.dialects.languages import SpokenLanguage
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding
 from serve_app.live.endpointing import EndpointingSettings
 from serve_app.vocabulary_limits import LIMIT_NOTE, MOST_CONTEXT_CHARACTERS, Terms
@@ -54,10 +55,10 @@ class Transcription(Part):
     model: str | None = Field(
         None, description="A name from `/v1/models`; any other is the first of that list.", examples=["whisper-1"]
     )
-    language: str | None = Field(
+    language: SpokenLanguage | None = Field(
         None, description="ISO 639-1 code; without it the language is found out.", examples=["en"]
     )
-    languages: tuple[str, ...] | None = Field(
+    languages: tuple[SpokenLanguage, ...] | None = Field(
         None, fail_fast=True, description="ISO 639-1 codes among which the language is found out.", examples=[["en"]]
     )
     prompt: str | None = Field(

@@ -40,8 +40,8 @@ def test_a_rolling_update_may_move_sessions_but_fail_nothing() -> None:
 def test_a_fault_may_fail_requests_but_must_be_survived() -> None:
     fault = all_faults()[0]
     impact = impact_of(ATTEMPTS, 0.5)
-    assert Drill(fault, ATTEMPTS, impact, 8.0, 0, NO_JOBS, 0).broken_promises == []
-    assert Drill(fault, ATTEMPTS, impact, None, 0, NO_JOBS, 0).broken_promises == [
+    assert Drill(fault, ATTEMPTS, impact, 8.0, 0, NO_JOBS, 0, 9).broken_promises == []
+    assert Drill(fault, ATTEMPTS, impact, None, 0, NO_JOBS, 0, 9).broken_promises == [
         "Ingress: not all replicas came back"
     ]
 
@@ -49,7 +49,7 @@ def test_a_fault_may_fail_requests_but_must_be_survived() -> None:
 def test_the_report_is_a_page_that_names_what_was_not_answered(tmp_path: Path) -> None:
     impact = impact_of(ATTEMPTS, 0.5)
     report = Report("drill-failures", read_hardware())
-    report.tables.append(drill_table([Drill(all_faults()[0], ATTEMPTS, impact, 8.0, 0, NO_JOBS, 0)]))
+    report.tables.append(drill_table([Drill(all_faults()[0], ATTEMPTS, impact, 8.0, 0, NO_JOBS, 0, 9)]))
     report.tables.append(rollout_table([rollout(ATTEMPTS)]))
     page = save_page(report, tmp_path).read_text()
     assert "| Ingress | 3 | 1 | 1 | 1 |" in page
@@ -60,3 +60,12 @@ def test_the_report_is_a_page_that_names_what_was_not_answered(tmp_path: Path) -
 def test_every_deployment_is_killed_once() -> None:
     names = [fault.name for fault in all_faults()]
     assert len(set(names)) == len(names)
+
+
+def test_where_replicas_work_on_probes_must_say_so() -> None:
+    controller = next(fault for fault in all_faults() if fault.name == "controller")
+    impact = impact_of(ATTEMPTS, 0.5)
+    assert Drill(controller, ATTEMPTS, impact, 8.0, 0, NO_JOBS, 0, 0).broken_promises == []
+    assert Drill(controller, ATTEMPTS, impact, 8.0, 0, NO_JOBS, 0, 2).broken_promises == [
+        "controller: 2 probes were not answered with ready"
+    ]
