@@ -42,25 +42,26 @@ def said_once(texts: Sequence[str]) -> list[str]:
     return _without(texts, [repeat for run in _runs(texts) for repeat in run.repeats])
 
 
-def is_loop(words: Sequence[Word], *, ended: bool) -> bool:
+def is_loop(words: Sequence[Word], *, ended: bool, is_doubted: bool = False) -> bool:
     """Whether the model repeats itself: it did not come to an end, or most repetitions of a run take no time.
 
     Args:
         words: of one text, with their times.
         ended: the model ended the text; otherwise a limit did.
+        is_doubted: the model itself finds the text unlikely: no repetition is believed.
     """
     return any(
-        _is_cut_off(run, words, ended) or 2 * len(_unspoken(run, words)) > len(run.repeats)
+        _is_cut_off(run, words, ended) or 2 * len(_invented(run, words, is_doubted)) > len(run.repeats)
         for run in _runs([word.text for word in words])
     )
 
 
-def without_invented(words: Sequence[Word], *, ended: bool) -> tuple[Word, ...]:
+def without_invented(words: Sequence[Word], *, ended: bool, is_doubted: bool = False) -> tuple[Word, ...]:
     """Leaves out the repetitions that take no time, and all of those that a limit ended; see is_loop."""
     left_out: list[range] = []
     for run in _runs([word.text for word in words]):
         is_cut_off = _is_cut_off(run, words, ended)
-        left_out += [range(run.start + run.period, len(words))] if is_cut_off else _unspoken(run, words)
+        left_out += [range(run.start + run.period, len(words))] if is_cut_off else _invented(run, words, is_doubted)
     return tuple(_without(words, left_out))
 
 
@@ -92,8 +93,12 @@ def _is_cut_off(run: _Run, words: Sequence[Word], ended: bool) -> bool:
     return not ended and run.end >= len(words) - 1
 
 
-def _unspoken(run: _Run, words: Sequence[Word]) -> list[range]:
-    return [repeat for repeat in run.repeats if median(_s_per_letter(words[at]) for at in repeat) < _LEAST_S_PER_LETTER]
+def _invented(run: _Run, words: Sequence[Word], is_doubted: bool) -> list[range]:
+    return [
+        repeat
+        for repeat in run.repeats
+        if is_doubted or median(_s_per_letter(words[at]) for at in repeat) < _LEAST_S_PER_LETTER
+    ]
 
 
 def _s_per_letter(word: Word) -> float:

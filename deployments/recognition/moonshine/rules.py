@@ -18,6 +18,9 @@ LOOP_NGRAM = 5
 MOST_TOKENS_PER_S = 10.0
 """For English. The model's own rule of thumb is 6.5 tokens a second, and a cut there lost last words."""
 
+# Of a text that repeats itself. Phrases that were said several times had -0.37 or more, even in noise as loud as they,
+# misheard digits -0.47; what the English model repeats of other languages has -0.5 or less.
+_LEAST_MEAN_LOG_PROBABILITY = -0.5
 # The convolutions need 895 samples for a first frame; below a tenth of a second there is no word anyway.
 _SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 10
 _SPARE_TOKENS = 8
@@ -45,13 +48,17 @@ class Attempt:
     @property
     def is_loop(self) -> bool:
         """The model repeats itself, not somebody."""
-        return is_loop(self.hypothesis.words, ended=self.ended)
+        return is_loop(self.hypothesis.words, ended=self.ended, is_doubted=self._is_doubted)
 
     @property
     def believed(self) -> Hypothesis:
         """Without the repetitions that nobody said."""
-        words = without_invented(self.hypothesis.words, ended=self.ended)
+        words = without_invented(self.hypothesis.words, ended=self.ended, is_doubted=self._is_doubted)
         return replace(self.hypothesis, words=words, dropped_repeats=self.is_loop)
+
+    @property
+    def _is_doubted(self) -> bool:
+        return self.hypothesis.mean_log_probability < _LEAST_MEAN_LOG_PROBABILITY
 
 
 def retry_loops(attempts: Sequence[Attempt], again: Callable[[Sequence[int]], Sequence[Attempt]]) -> list[Hypothesis]:

@@ -45,6 +45,12 @@ def test_what_somebody_repeats_is_kept_with_all_that_follows(text: str) -> None:
     assert said(words) == text
 
 
+def test_no_repetition_is_believed_of_a_text_that_the_model_finds_unlikely() -> None:
+    words = timed(("Ask her. Ask her. Ask her. Then go.", _SPOKEN_S))
+    assert is_loop(words, ended=True, is_doubted=True)
+    assert " ".join(word.text for word in without_invented(words, ended=True, is_doubted=True)) == "Ask her. Then go."
+
+
 def test_a_pause_within_a_repetition_makes_nothing_of_it() -> None:
     words = timed(("no idea", _SPOKEN_S), *[("no", 1.0), ("idea", _SPOKEN_S)] * 2, ("none at all", _SPOKEN_S))
     assert not is_loop(words, ended=True)

@@ -13,9 +13,9 @@ from deployments.recognition.moonshine.rules import Attempt, retry_loops
 pytestmark = pytest.mark.unit
 
 
-def attempt(text: str, word_s: float = 0.3, *, ended: bool = True) -> Attempt:
+def attempt(text: str, word_s: float = 0.3, *, ended: bool = True, mean_log_probability: float = -0.1) -> Attempt:
     words = [Word(word, at * word_s, (at + 1) * word_s, 0.9) for at, word in enumerate(text.split())]
-    return Attempt(Hypothesis(tuple(words), -0.1), ended)
+    return Attempt(Hypothesis(tuple(words), mean_log_probability), ended)
 
 
 class Again:
@@ -51,6 +51,13 @@ def test_only_windows_in_which_the_model_repeats_itself_are_decoded_again() -> N
 def test_a_loop_that_the_retry_does_not_end_is_cut_out_and_told_of() -> None:
     again = Again(attempt("oh I see I see I see I see", 0.02))
     assert believed([attempt("the first is " * 20, ended=False)], again) == [("oh I see", True)]
+
+
+def test_a_model_that_is_not_sure_of_what_it_repeats_tries_again() -> None:
+    again = Again(attempt("who wants to be a person", mean_log_probability=-0.9))
+    attempts = [attempt("who is a person " * 4, mean_log_probability=-0.6), attempt("who", mean_log_probability=-0.6)]
+    assert believed(attempts, again) == [("who wants to be a person", False), ("who", False)]
+    assert again.asked == [0]
 
 
 def test_nothing_is_decoded_again_where_nothing_loops() -> None:
