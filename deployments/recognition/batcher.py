@@ -263,14 +263,11 @@ class Batcher(Generic[Payload, Result]):
 
     def _drop_stale(self) -> None:
         """Cancelled and expired items never reach the engine."""
-        now_s = asyncio.get_running_loop().time()
         for flow in self._flows:
             kept: deque[_Item[Payload, Result]] = deque()
             for item in flow.items:
-                if item.future.done() or item.deadline_s <= now_s:
+                if _is_stale(item):
                     self._queued_s -= item.duration_s
-                    if not item.future.done():
-                        item.future.set_exception(DeadlineExceeded("Recognition did not start in time"))
                 else:
                     kept.append(item)
             flow.items = kept
@@ -288,9 +285,10 @@ class Batcher(Generic[Payload, Result]):
             if len(batch) == 1:
                 _fail(batch[0], error)
                 return
-            # One bad item must not take its neighbours down: each on its own.
+            # One bad item must not take its neighbours down: each on its own, if somebody still waits for it.
             for item in batch:
-                await self._run_batch([item], priority)
+                if not _is_stale(item):
+                    await self._run_batch([item], priority)
             return
         self._tell(batch, priority, begun_s, failed=False)
         for item, result in pairs:
@@ -315,6 +313,13 @@ class Batcher(Generic[Payload, Result]):
                 self._full_worked_s += report.worked_s
                 self._full_done_s += sum(report.durations_s)
         self._observer.ran(report)
+
+
+def _is_stale(item: _Item[Payload, Result]) -> bool:
+    """Whether nobody waits for it any more; whose deadline has passed is told so."""
+    if not item.future.done() and item.deadline_s <= asyncio.get_running_loop().time():
+        item.future.set_exception(DeadlineExceeded("Recognition did not start in time"))
+    return item.future.done()
 
 
 def _fail(item: _Item[Payload, Result], error: Exception) -> None:

@@ -59,7 +59,7 @@ class Hypothesis:
     Attributes:
         words: times count from the start of the window.
         mean_log_probability: over all tokens, the end included; how sure the engine was of the whole.
-        dropped_repeats: the model fell into a loop that no retry ended, and the loop was cut off.
+        dropped_repeats: the model fell into a loop that no retry ended, and the repetitions were left out.
     """
 
     words: tuple[Word, ...]

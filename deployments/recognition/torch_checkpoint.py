@@ -19,6 +19,7 @@ from deployments.torch_weights import read_weights, unreadable_told
 
 Transcribe = Callable[[Sequence[SpeechWindow]], list[Hypothesis]]
 
+_WORD_START = WORD_START.decode()
 _BYTE_PIECES = {f"<0x{byte:02X}>": bytes([byte]) for byte in range(256)}
 
 
@@ -87,18 +88,19 @@ def spelled_pieces(tokenizer: Any, tokens: int) -> tuple[bytes, ...]:
     Raises:
         EngineUnavailable: nothing in the vocabulary says where words begin.
     """
-    names: list[str | None] = tokenizer.convert_ids_to_tokens(list(range(min(tokens, len(tokenizer)))))
+    known: list[str | None] = tokenizer.convert_ids_to_tokens(list(range(min(tokens, len(tokenizer)))))
     delimiter = getattr(tokenizer, "word_delimiter_token_id", None)
     special = set(tokenizer.all_special_ids) - {delimiter}
-    pieces = [b"" if name is None or token in special else _spelling(name) for token, name in enumerate(names)]
+    names = ["" if name is None or token in special else name for token, name in enumerate(known)]
     if delimiter is not None:
-        pieces[delimiter] = WORD_START
-    elif not any(piece.startswith(WORD_START) for piece in pieces):
+        names[delimiter] = _WORD_START
+    elif not any(name.startswith(_WORD_START) for name in names):
         raise EngineUnavailable("The tokenizer says nowhere where a word begins: it has neither ▁ nor a word delimiter")
-    if all(piece == piece.upper() for piece in pieces):
-        pieces = [piece.lower() for piece in pieces]
-    return (*pieces, *[b""] * (tokens - len(pieces)))
+    if not any(map(_has_small_letter, names)):
+        names = [name.lower() for name in names]
+    return (*(_BYTE_PIECES.get(name, name.encode()) for name in names), *[b""] * (tokens - len(names)))
 
 
-def _spelling(name: str) -> bytes:
-    return _BYTE_PIECES.get(name, name.encode())
+def _has_small_letter(name: str) -> bool:
+    # Some have no capital of their own, as ß, whose capital is written SS: they occur among capitals.
+    return any(letter.islower() and len(letter.upper()) == 1 and letter != letter.upper() for letter in name)

@@ -15,7 +15,7 @@ from deployments.recognition.moonshine.beam_search import Decoded, SearchSetting
 from deployments.recognition.moonshine.capabilities import CAPABILITIES
 from deployments.recognition.moonshine.decoder_state import EncodedAudio
 from deployments.recognition.moonshine.graphs import LAYERS, DecoderGraph, encoder_graph
-from deployments.recognition.moonshine.rules import LOOP_NGRAM, has_loop, most_tokens, with_a_frame, without_loop
+from deployments.recognition.moonshine.rules import LOOP_NGRAM, Attempt, most_tokens, retry_loops, with_a_frame
 from deployments.recognition.moonshine.tokenizer import Tokenizer
 from deployments.recognition.moonshine.weights import model_folder, read_decoder, read_encoder
 
@@ -64,18 +64,14 @@ class MoonshineEngine:
 
     def _transcribe(self, windows: Sequence[Samples], search: SearchSettings) -> list[Hypothesis]:
         encoded = [self._encode(window) for window in windows]
-        limits = [most_tokens(window) for window in windows]
-        hypotheses = [
-            self._hypothesis(decoded, window)
-            for decoded, window in zip(self._decode(encoded, limits, search), windows, strict=True)
-        ]
-        loops = [index for index, hypothesis in enumerate(hypotheses) if has_loop(hypothesis)]
-        if loops:
-            careful = replace(search, no_repeat_ngram=LOOP_NGRAM)
-            again = self._decode([encoded[index] for index in loops], [limits[index] for index in loops], careful)
-            for index, decoded in zip(loops, again, strict=True):
-                hypotheses[index] = without_loop(self._hypothesis(decoded, windows[index]))
-        return hypotheses
+
+        def attempts(rows: Sequence[int], settings: SearchSettings) -> list[Attempt]:
+            limits = [most_tokens(windows[row]) for row in rows]
+            searched = self._decode([encoded[row] for row in rows], limits, settings)
+            return [self._attempt(decoded, windows[row]) for row, decoded in zip(rows, searched, strict=True)]
+
+        careful = replace(search, no_repeat_ngram=LOOP_NGRAM)
+        return retry_loops(attempts(range(len(windows)), search), lambda loops: attempts(loops, careful))
 
     def _encode(self, window: Samples) -> EncodedAudio:
         audio = with_a_frame(window)[None]
@@ -85,14 +81,14 @@ class MoonshineEngine:
     def _decode(self, encoded: Sequence[EncodedAudio], limits: Sequence[int], search: SearchSettings) -> list[Decoded]:
         return beam_search(self._decoder, encoded, limits, search)
 
-    def _hypothesis(self, decoded: Decoded, window: Samples) -> Hypothesis:
+    def _attempt(self, decoded: Decoded, window: Samples) -> Attempt:
         words = timed_words(
             self._tokenizer.words(decoded.tokens),
             decoded.log_probabilities,
             token_starts(decoded.alignment),
             duration_s=len(window) / SAMPLE_RATE_HZ,
         )
-        return Hypothesis(words, float(np.mean(decoded.log_probabilities)))
+        return Attempt(Hypothesis(words, float(np.mean(decoded.log_probabilities))), ended=not decoded.hit_limit)
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

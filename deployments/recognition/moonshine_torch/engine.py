@@ -18,10 +18,10 @@ from deployments.recognition.moonshine.alignment import timed_words
 from deployments.recognition.moonshine.rules import (
     LOOP_NGRAM,
     MOST_TOKENS_PER_S,
-    has_loop,
+    Attempt,
     most_tokens,
+    retry_loops,
     with_a_frame,
-    without_loop,
 )
 from deployments.recognition.moonshine_torch.alignment import FrameFits
 from deployments.recognition.moonshine_torch.capabilities import moonshine_torch_capabilities
@@ -80,14 +80,12 @@ class MoonshineTorchEngine:
     def _transcribe(self, windows: Sequence[SpeechWindow]) -> list[Hypothesis]:
         with torch.inference_mode():
             audio = self._heard(windows)
-            hypotheses = self._search(audio, windows)
-            loops = [index for index, hypothesis in enumerate(hypotheses) if has_loop(hypothesis)]
-            if loops:
-                looped = [windows[index] for index in loops]
-                again = self._search(audio.rows(torch.tensor(loops, device=self._placement.device)), looped, LOOP_NGRAM)
-                for index, hypothesis in zip(loops, again, strict=True):
-                    hypotheses[index] = without_loop(hypothesis)
-        return hypotheses
+
+            def again(loops: Sequence[int]) -> list[Attempt]:
+                rows = torch.tensor(loops, device=self._placement.device)
+                return self._search(audio.rows(rows), [windows[index] for index in loops], LOOP_NGRAM)
+
+            return retry_loops(self._search(audio, windows), again)
 
     def _heard(self, windows: Sequence[SpeechWindow]) -> AudioMemory:
         audible = [with_a_frame(window.samples) for window in windows]
@@ -97,7 +95,7 @@ class MoonshineTorchEngine:
 
     def _search(
         self, audio: AudioMemory, windows: Sequence[SpeechWindow], no_repeat_ngram: int | None = None
-    ) -> list[Hypothesis]:
+    ) -> list[Attempt]:
         """The likeliest token at each step; where no_repeat_ngram is given, no run of so many is said twice."""
         limits = [most_tokens(window.samples, self._settings.most_tokens_per_s) for window in windows]
         device = self._placement.device
@@ -121,14 +119,14 @@ class MoonshineTorchEngine:
         counts = torch.tensor([len(row.log_probabilities) for row in written], device=device)
         starts = fits.token_starts(counts).cpu().numpy()
         return [
-            self._hypothesis(window, row, first_frames[: len(row.log_probabilities)])
+            self._attempt(window, row, first_frames[: len(row.log_probabilities)])
             for window, row, first_frames in zip(windows, written, starts, strict=True)
         ]
 
-    def _hypothesis(self, window: SpeechWindow, row: WrittenText, starts: npt.NDArray[np.int64]) -> Hypothesis:
+    def _attempt(self, window: SpeechWindow, row: WrittenText, starts: npt.NDArray[np.int64]) -> Attempt:
         words = spell_words([self._pieces[token] for token in row.tokens])
         timed = timed_words(words, row.log_probabilities, starts, window.duration_s)
-        return Hypothesis(timed, float(np.mean(row.log_probabilities)))
+        return Attempt(Hypothesis(timed, float(np.mean(row.log_probabilities))), ended=row.ended)
 
 
 def _alignment_heads(generation: Any, config: Any) -> list[Head]:

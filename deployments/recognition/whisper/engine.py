@@ -13,12 +13,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from deployments.contracts import SAMPLE_RATE_HZ, TimeSpan
+from deployments.contracts import SAMPLE_RATE_HZ, TimeSpan, Word
+from deployments.recognition.degenerate import without_invented
 from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.whisper.alignment import FRAME_S, Aligner, AlignmentHeads, SpokenText
 from deployments.recognition.whisper.capabilities import capabilities_of, read_json
 from deployments.recognition.whisper.decoder import AudioMemory, TextDecoder
-from deployments.recognition.whisper.guards import Attempt, Verdict, judge, loop_start, with_fallback
+from deployments.recognition.whisper.guards import Attempt, Verdict, compressible_from, judge, spared, with_fallback
 from deployments.recognition.whisper.search import Decoded, Prefix, Search
 from deployments.recognition.whisper.settings import WhisperSettings
 from deployments.recognition.whisper.token_rules import token_rules
@@ -91,8 +92,10 @@ class WhisperEngine:
         audio = self._decoder.audio_memory(self._encode(windows))
 
         def decode(rows: Sequence[int], temperature: float) -> list[Attempt]:
+            heard = audio.rows(rows)
             chosen = [prefixes[row] for row in rows], [limits[row] for row in rows]
-            return [self._attempt(decoded) for decoded in self._search.decode(audio.rows(rows), *chosen, temperature)]
+            decoded = self._search.decode(heard, *chosen, temperature)
+            return self._attempts([windows[row] for row in rows], decoded, heard)
 
         attempts = with_fallback(decode, [not window.is_draft for window in windows], self._settings.temperatures)
         starts = self._starts_s(windows, attempts, audio)
@@ -111,6 +114,20 @@ class WhisperEngine:
     def _encode(self, windows: Sequence[SpeechWindow]) -> Tensor:
         """The encoder's output [rows, frames, width]. It sees whole windows: shorter audio is followed by silence."""
         return self._encoder(self._features([window.samples for window in windows])).last_hidden_state
+
+    def _attempts(
+        self, windows: Sequence[SpeechWindow], decoded: Sequence[Decoded], audio: AudioMemory
+    ) -> list[Attempt]:
+        attempts = [self._attempt(each) for each in decoded]
+
+        def timed(rows: Sequence[int]) -> list[tuple[Word, ...]]:
+            chosen = [windows[row] for row in rows], [attempts[row] for row in rows]
+            starts = self._starts_s(*chosen, audio.rows(rows))
+            return [
+                self._timed(attempts[row], starts_s, windows[row]) for row, starts_s in zip(rows, starts, strict=True)
+            ]
+
+        return spared(attempts, timed, self._settings.guards)
 
     def _attempt(self, decoded: Decoded) -> Attempt:
         words = self._tokenizer.words(decoded.tokens)
@@ -132,15 +149,22 @@ class WhisperEngine:
         return self._aligner.starts_s(texts, audio)
 
     def _hypothesis(self, attempt: Attempt, starts_s: npt.NDArray[np.float64], window: SpeechWindow) -> Hypothesis:
-        decoded, words = attempt.decoded, attempt.words
+        mean, is_loop_still = attempt.decoded.mean_log_probability, attempt.verdict is Verdict.LOOP
         if attempt.verdict is Verdict.SILENCE:
-            words = []
-        texts = [word.text for word in words]
-        kept = loop_start(texts, self._settings.guards) if attempt.verdict is Verdict.LOOP else None
-        timed = timed_words(
-            words, decoded.log_probabilities, starts_s, window.duration_s, are_aligned=self._settings.word_times
+            return Hypothesis((), mean)
+        words = without_invented(self._timed(attempt, starts_s, window), ended=attempt.decoded.ended)
+        if is_loop_still:
+            words = words[: compressible_from([word.text for word in words], self._settings.guards)]
+        return Hypothesis(words, mean, dropped_repeats=is_loop_still)
+
+    def _timed(self, attempt: Attempt, starts_s: npt.NDArray[np.float64], window: SpeechWindow) -> tuple[Word, ...]:
+        return timed_words(
+            attempt.words,
+            attempt.decoded.log_probabilities,
+            starts_s,
+            window.duration_s,
+            are_aligned=self._settings.word_times,
         )
-        return Hypothesis(timed[:kept], decoded.mean_log_probability, dropped_repeats=kept is not None)
 
     def _in_halves(self, window: SpeechWindow) -> Hypothesis:
         span = TimeSpan(_EARLIEST_CUT * window.duration_s, _LATEST_CUT * window.duration_s)

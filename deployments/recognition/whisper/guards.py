@@ -8,10 +8,11 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from deployments.recognition.degenerate import repeated_from
+from deployments.contracts import Word
+from deployments.recognition.degenerate import is_loop, said_once
 from deployments.recognition.spelling import TokenizedWord
 from deployments.recognition.whisper.search import Decoded
 from deployments.recognition.whisper.settings import GuardSettings
@@ -34,26 +35,33 @@ class Verdict(IntEnum):
         return self >= Verdict.SILENCE
 
 
-def judge(decoded: Decoded, words: Sequence[str], settings: GuardSettings) -> Verdict:
-    """Whether to believe a text; the words are those of its tokens."""
+def judge(
+    decoded: Decoded, words: Sequence[str], settings: GuardSettings, *, repeats_are_said: bool = False
+) -> Verdict:
+    """Whether to believe a text; the words are those of its tokens. Repeated words are a loop, unless they are said."""
     is_unsure = decoded.mean_log_probability < settings.lowest_mean_log_probability
     if is_unsure and decoded.no_speech_probability > settings.highest_no_speech_probability:
         return Verdict.SILENCE
-    if loop_start(words, settings) is not None:
+    once = said_once(words)
+    if (len(once) < len(words) and not repeats_are_said) or _is_compressible(once, settings):
         return Verdict.LOOP
     return Verdict.UNSURE if is_unsure else Verdict.ACCEPTED
 
 
-def loop_start(words: Sequence[str], settings: GuardSettings) -> int | None:
-    """Index of the first word to leave out of a text that repeats itself; None if it does not."""
-    start = repeated_from(words)
-    if start is not None or compression_ratio(" ".join(words)) <= settings.highest_compression_ratio:
-        return start
+def compressible_from(words: Sequence[str], settings: GuardSettings) -> int | None:
+    """Index of the first word to leave out of a text that repeats itself in other ways than by words; None if it does
+    not."""
+    if not _is_compressible(said_once(words), settings):
+        return None
     return bisect_right(
         range(len(words)),
         settings.highest_compression_ratio,
         key=lambda last: compression_ratio(" ".join(words[: last + 1])),
     )
+
+
+def _is_compressible(words: Sequence[str], settings: GuardSettings) -> bool:
+    return compression_ratio(" ".join(words)) > settings.highest_compression_ratio
 
 
 def compression_ratio(text: str) -> float:
@@ -81,6 +89,22 @@ class Attempt:
     def rank(self) -> tuple[Verdict, float]:
         """Of two attempts the one with the higher rank is kept."""
         return self.verdict, self.decoded.mean_log_probability
+
+
+Timed = Callable[[Sequence[int]], Sequence[Sequence[Word]]]
+"""Rows of a batch to their words, with the times at which they were said."""
+
+
+def spared(attempts: Sequence[Attempt], timed: Timed, settings: GuardSettings) -> list[Attempt]:
+    """Takes back that a text is a loop where somebody repeats himself: the words have the time that it takes."""
+    loops = [row for row, attempt in enumerate(attempts) if attempt.verdict is Verdict.LOOP]
+    judged = list(attempts)
+    for row, words in zip(loops, timed(loops) if loops else (), strict=True):
+        decoded = attempts[row].decoded
+        if not is_loop(words, ended=decoded.ended):
+            verdict = judge(decoded, [word.text for word in words], settings, repeats_are_said=True)
+            judged[row] = replace(attempts[row], verdict=verdict)
+    return judged
 
 
 Decode = Callable[[Sequence[int], float], Sequence[Attempt]]

@@ -13,7 +13,7 @@ class GuardSettings:
 
     Attributes:
         lowest_mean_log_probability: over the tokens of a text; one below is unsure.
-        highest_compression_ratio: a text above is a loop.
+        highest_compression_ratio: a text above is a loop; words that are repeated count once.
         highest_no_speech_probability: an unsure text above is silence.
     """
 

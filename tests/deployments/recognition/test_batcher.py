@@ -38,6 +38,12 @@ async def settled() -> None:
     await asyncio.get_running_loop().run_in_executor(None, lambda: None)
 
 
+async def passes() -> None:
+    """Let everything run that can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def test_an_idle_batcher_runs_one_item_at_once() -> None:
     engine = Engine()
     batcher: Batcher[str, str] = Batcher(engine, BatchLimits())
@@ -190,6 +196,35 @@ async def test_one_bad_item_fails_alone() -> None:
     await batcher.close()
 
 
+def test_after_a_failed_batch_nobodys_items_do_not_reach_the_engine_again() -> None:
+    async def main() -> None:
+        engine = Engine(held=True)
+        batcher: Batcher[str, str] = Batcher(engine, BatchLimits())
+        loop = asyncio.get_running_loop()
+        blocker = asyncio.create_task(batcher.submit([("blocker", 1.0)], timeout_s=100))
+        await passes()
+        bad, gone, late, good = (
+            asyncio.create_task(batcher.submit([(name, 1.0)], timeout_s=timeout_s))
+            for name, timeout_s in (("bad", 100), ("gone", 100), ("late", 5), ("good", 100))
+        )
+        await passes()
+        engine.gate.release(1)
+        await blocker
+        await passes()
+        gone.cancel()
+        loop._jumping.now_s += 6  # type: ignore[attr-defined]  # the loop of run_virtually
+        engine.gate.release(5)
+        assert await good == ["GOOD"]
+        with pytest.raises(DeadlineExceeded):
+            await late
+        with pytest.raises(ValueError, match="bad item"):
+            await bad
+        await batcher.close()
+        assert engine.batches == [["blocker"], ["bad", "gone", "late", "good"], ["bad"], ["good"]]
+
+    run_virtually(main)
+
+
 async def test_a_full_queue_refuses() -> None:
     engine = Engine(held=True)
     batcher: Batcher[str, str] = Batcher(engine, BatchLimits(max_queued_s=10.0))
@@ -211,8 +246,7 @@ def test_an_expired_item_never_reaches_the_engine() -> None:
         loop = asyncio.get_running_loop()
         running = asyncio.create_task(batcher.submit([("running", 1.0)], timeout_s=100))
         late = asyncio.create_task(batcher.submit([("late", 1.0)], timeout_s=5))
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await passes()
         loop._jumping.now_s += 6  # type: ignore[attr-defined]  # the loop of run_virtually
         engine.gate.release(1)
         await running

@@ -8,11 +8,13 @@ import pytest
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, TimeSpan, Word
+from deployments.recognition.degenerate import said_once
 from deployments.recognition.engine import SpeechWindow
 from deployments.recognition.moonshine.engine import MoonshineEngine, MoonshineSettings
 from deployments.recognition.moonshine.tokenizer import Tokenizer
 from deployments.recognition.moonshine.weights import model_folder
 from deployments.recognition.windows import WindowSettings, plan_windows
+from tests.fakes.noise_windows import noise_windows
 from tests.fakes.recordings import TWO_CITIES, recording
 
 pytestmark = pytest.mark.engine
@@ -99,17 +101,24 @@ def test_a_window_too_short_for_a_word_is_no_error(engine: MoonshineEngine, samp
     assert len(hypothesis.words) <= 2
 
 
-def test_a_loop_of_the_model_is_not_passed_on(engine: MoonshineEngine) -> None:
-    """The same second over and over drives the model into a loop."""
-    second = cut(recording("two_cities"), 1.0, 2.0)
-    (hypothesis,) = engine.transcribe([english(np.tile(second, 25))])
-    folded = [word.text.strip(".,").casefold() for word in hypothesis.words]
-    assert folded
-    assert not any(
-        folded[at : at + period] == folded[at + period : at + 2 * period] == folded[at + 2 * period : at + 3 * period]
-        for period in range(2, 10)
-        for at in range(len(folded) - 3 * period)
-    )
+def test_a_loop_of_the_model_is_not_passed_on() -> None:
+    """Greedy search writes one thing over and over into this noise."""
+    (noise,) = noise_windows((8.0,), seed=1)
+    (hypothesis,) = MoonshineEngine(MoonshineSettings(beams=1)).transcribe([noise])
+    texts = [word.text for word in hypothesis.words]
+    assert texts
+    assert said_once(texts) == texts
+
+
+def test_what_somebody_repeats_is_kept_with_its_times(engine: MoonshineEngine, speech: Samples) -> None:
+    said, pause = cut(speech, 3.1, 4.7), np.zeros(SAMPLE_RATE_HZ // 2, np.float32)
+    (hypothesis,) = engine.transcribe([english(np.concatenate([*[said, pause] * 4, cut(speech, 5.1, 8.0)]))])
+    words = [word.text.strip(".").casefold() for word in hypothesis.words]
+    rest = "was the age of wisdom it was the age of foolishness"
+    assert " ".join(words) == f"{'was the worst of times ' * 4}{rest}"
+    worst = [word.start_s for word in hypothesis.words if word.text == "worst"]
+    assert np.diff(worst) == pytest.approx([2.1] * 3, abs=0.05)
+    assert not hypothesis.dropped_repeats
 
 
 def test_the_tokenizer_joins_pieces_into_words() -> None:

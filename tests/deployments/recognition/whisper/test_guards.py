@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployments.contracts import Word
 from deployments.recognition.whisper.guards import (
     Attempt,
     Verdict,
+    compressible_from,
     compression_ratio,
     judge,
-    loop_start,
+    spared,
     with_fallback,
 )
 from deployments.recognition.whisper.search import Decoded
@@ -65,9 +67,39 @@ def test_a_ratio_does_not_depend_on_the_script(text: str) -> None:
     assert compression_ratio(text) == compression_ratio(text.translate(str.maketrans("abcde ", "कखगघङ।")))
 
 
-def test_a_loop_that_is_not_made_of_equal_words_is_cut_where_it_begins_to_show() -> None:
+def test_a_text_that_repeats_itself_within_words_is_cut_where_it_begins_to_show() -> None:
     words = ["so", "he", "said:", "ha" * 200, "and", "left"]
-    assert loop_start(words, GuardSettings()) == 3
+    assert compressible_from(words, GuardSettings()) == 3
+
+
+def test_words_that_somebody_repeats_are_no_loop_however_many() -> None:
+    words = ("please hold " * 30 + "your call is important to us").split()
+    assert judge(_decoded(), words, GuardSettings()) is Verdict.LOOP
+    assert judge(_decoded(), words, GuardSettings(), repeats_are_said=True) is Verdict.ACCEPTED
+    assert judge(_decoded(-1.1), words, GuardSettings(), repeats_are_said=True) is Verdict.UNSURE
+    assert judge(_decoded(), [*words, "m" * 200], GuardSettings(), repeats_are_said=True) is Verdict.LOOP
+    assert compressible_from(words, GuardSettings()) is None
+
+
+@pytest.mark.parametrize(
+    ("word_s", "ended", "verdict"),
+    [(0.4, True, Verdict.ACCEPTED), (0.04, True, Verdict.LOOP), (0.4, False, Verdict.LOOP)],
+    ids=["somebody", "the model", "the model, without an end"],
+)
+def test_time_tells_who_repeats_himself(word_s: float, ended: bool, verdict: Verdict) -> None:
+    texts = ("please hold " * 4).split()
+    decoded = Decoded((1,), np.array([-0.1], np.float32), ended, 0.0)
+    loop = Attempt(decoded, (), judge(decoded, texts, GuardSettings()))
+    asked: list[int] = []
+
+    def timed(rows: Sequence[int]) -> list[list[Word]]:
+        asked.extend(rows)
+        return [[Word(text, at * word_s, (at + 1) * word_s, 0.9) for at, text in enumerate(texts)] for _ in rows]
+
+    unsure, spoken = spared([_attempt(Verdict.UNSURE), loop], timed, GuardSettings())
+    assert loop.verdict is Verdict.LOOP
+    assert (unsure.verdict, spoken.verdict) == (Verdict.UNSURE, verdict)
+    assert asked == [1]
 
 
 class _ScriptedDecoder:
