@@ -127,7 +127,7 @@ class MoonshineTorchEngine:
 
     def _hypothesis(self, window: SpeechWindow, row: WrittenText, starts: npt.NDArray[np.int64]) -> Hypothesis:
         words = spell_words([self._pieces[token] for token in row.tokens])
-        timed = timed_words(words, row.log_probabilities, starts, window.duration_s)
+        timed = timed_words(words, row.log_probabilities, starts, window.samples)
         return Hypothesis(timed, float(np.mean(row.log_probabilities)))
 
 
