@@ -43,6 +43,10 @@ _PCM = {
     "dbl": _Pcm(np.float64, 1.0),
 }
 
+_CANCELLED = 10**-2.0
+"""A mix this much weaker than its channels would make if they had nothing in common (20 dB of power) has lost what they
+do have: one of them has the opposite polarity, as of a cable with crossed wires."""
+
 _SURROUND_WEIGHTS = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0, "LFE2": 0.0}
 """ITU-R BS.775-4, table 2, one-channel column; every other channel of a surround layout has 0.5."""
 
@@ -92,10 +96,11 @@ class MonoResampler:
         self._is_planar = first.format.is_planar
         self._channels = first.layout.nb_channels
         weights = downmix_weights([channel.name for channel in first.layout.channels])
-        self._gains = [np.float32(weight / self._pcm.full_scale) for weight in weights]
+        self._weights = np.array(weights, np.float32)
+        self._gain = np.float32(1 / self._pcm.full_scale)
         self._offset = np.float32(self._pcm.midpoint / self._pcm.full_scale)
         self._sink = sink
-        self._block: Samples = np.empty(_BLOCK_SAMPLES, np.float32)
+        self._block = np.empty((self._channels, _BLOCK_SAMPLES), np.float32)
         self._filled = 0
         self._soxr = (
             None
@@ -105,20 +110,18 @@ class MonoResampler:
 
     def write(self, frame: AudioFrame) -> None:
         """Add a frame. What the sink raises passes through."""
-        out = self._take(frame.samples)
-        first, *others = self._channel_views(frame)
-        # Same-kind casts go down to float32 here; int16 and float32 sources never leave it.
-        np.multiply(first, self._gains[0], out=out, casting="same_kind")
-        for channel, gain in zip(others, self._gains[1:], strict=True):
-            out += np.multiply(channel, gain, dtype=np.float32, casting="same_kind")
+        block = self._take(frame.samples)
+        for channel, out in zip(self._channel_views(frame), block, strict=True):
+            # Same-kind casts go down to float32 here; int16 and float32 sources never leave it.
+            np.multiply(channel, self._gain, out=out, casting="same_kind")
         if self._offset:
-            out -= self._offset
+            block -= self._offset
 
     def write_silence(self, count: int) -> None:
         """Add ``count`` zero samples at the source's rate, a block at a time."""
         while count > 0:
             piece = min(count, _BLOCK_SAMPLES)
-            self._take(piece)[:] = 0.0
+            self._take(piece).fill(0.0)
             count -= piece
 
     def finish(self) -> None:
@@ -133,29 +136,45 @@ class MonoResampler:
         packed = np.frombuffer(memoryview(frame.planes[0]), self._pcm.dtype, frame.samples * self._channels)
         return [packed[channel :: self._channels] for channel in range(self._channels)]
 
-    def _take(self, count: int) -> Samples:
-        if self._filled + count > len(self._block):
+    def _take(self, count: int) -> npt.NDArray[np.float32]:
+        """Room for the next samples, [channels, count]."""
+        if self._filled + count > self._block.shape[1]:
             self._flush()
-        if count > len(self._block):
-            self._block = np.empty(count, np.float32)
-        piece = self._block[self._filled : self._filled + count]
+        if count > self._block.shape[1]:
+            self._block = np.empty((self._channels, count), np.float32)
+        piece = self._block[:, self._filled : self._filled + count]
         self._filled += count
         return piece
 
     def _flush(self, *, is_last: bool = False) -> None:
-        block = self._block[: self._filled]
+        block = self._block[:, : self._filled]
         if self._pcm.is_float:
             _repair(block)
+        mono = _mixed(block, self._weights)
         if self._soxr is not None:
-            block = self._soxr.resample_chunk(block, last=is_last)
-        if len(block):
-            self._sink(block)
+            mono = self._soxr.resample_chunk(mono, last=is_last)
+        if len(mono):
+            self._sink(mono)
         self._filled = 0
 
 
-def _repair(block: Samples) -> None:
+def _mixed(block: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]) -> Samples:
+    """Mix [channels, samples] to mono; where the channels cancel out, the first of the loud ones stands for all."""
+    if len(block) == 1:
+        mono: Samples = block[0]
+        return mono
+    mono = np.einsum("c,cs->s", weights, block)
+    power = np.einsum("cs,cs->c", block, block)
+    if np.dot(mono, mono) < _CANCELLED * np.dot(np.square(weights), power):
+        power *= weights > 0
+        # The first within 3 dB of the loudest, so that not every block takes another one.
+        mono = block[np.argmax(power >= power.max() / 2)]
+    return mono
+
+
+def _repair(block: npt.NDArray[np.float32]) -> None:
     """Replace NaN by silence and bound the rest, in place: one NaN would spread through the resampler's
     filter."""
-    if len(block) and not (block.max() <= _LARGEST_SAMPLE and block.min() >= -_LARGEST_SAMPLE):
+    if block.size and not (block.max() <= _LARGEST_SAMPLE and block.min() >= -_LARGEST_SAMPLE):
         np.nan_to_num(block, copy=False, nan=0.0)
         np.clip(block, -_LARGEST_SAMPLE, _LARGEST_SAMPLE, out=block)

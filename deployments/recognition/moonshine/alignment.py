@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import median_filter
 
-from deployments.contracts import SAMPLE_RATE_HZ, Word
+from deployments.contracts import SAMPLE_RATE_HZ, Samples, Word
+from deployments.recognition.moonshine.pauses import find_pauses, without_pauses
 from deployments.recognition.spelling import TokenizedWord, word_confidences
 
 Array = npt.NDArray[np.float32]
@@ -76,18 +77,26 @@ def timed_words(
     words: Sequence[TokenizedWord],
     log_probabilities: Array,
     starts: npt.NDArray[np.int64],
-    duration_s: float,
+    window: Samples,
 ) -> tuple[Word, ...]:
     """Words with times within the window and confidences, the geometric mean of their tokens' probabilities.
+
+    A word lasts until the next one starts, or until a pause.
 
     Args:
         words: of one text.
         log_probabilities: one for each token.
         starts: first frame of each token. The last one is the end token's, which takes the silence after the last word.
-        duration_s: of the window.
+        window: the samples that the text was heard in.
     """
-    starts_s: list[float] = np.minimum(starts * FRAME_S, duration_s).tolist()
+    starts_s: list[float] = np.minimum(starts * FRAME_S, len(window) / SAMPLE_RATE_HZ).tolist()
+    aligned = [(starts_s[word.first_token], starts_s[min(word.end_token, len(starts_s) - 1)]) for word in words]
     return tuple(
-        Word(word.text, starts_s[word.first_token], starts_s[min(word.end_token, len(starts_s) - 1)], confidence)
-        for word, confidence in zip(words, word_confidences(words, log_probabilities), strict=True)
+        Word(word.text, start_s, end_s, confidence)
+        for word, (start_s, end_s), confidence in zip(
+            words,
+            without_pauses(aligned, find_pauses(window)),
+            word_confidences(words, log_probabilities),
+            strict=True,
+        )
     )

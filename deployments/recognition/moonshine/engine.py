@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnxruntime
 
-from deployments.contracts import SAMPLE_RATE_HZ, Samples
+from deployments.contracts import Samples
 from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.moonshine.alignment import timed_words, token_starts
 from deployments.recognition.moonshine.beam_search import Decoded, SearchSettings, beam_search
@@ -86,7 +86,7 @@ class MoonshineEngine:
             self._tokenizer.words(decoded.tokens),
             decoded.log_probabilities,
             token_starts(decoded.alignment),
-            duration_s=len(window) / SAMPLE_RATE_HZ,
+            window,
         )
         return Attempt(Hypothesis(words, float(np.mean(decoded.log_probabilities))), ended=not decoded.hit_limit)
 

@@ -125,7 +125,7 @@ class MoonshineTorchEngine:
 
     def _attempt(self, window: SpeechWindow, row: WrittenText, starts: npt.NDArray[np.int64]) -> Attempt:
         words = spell_words([self._pieces[token] for token in row.tokens])
-        timed = timed_words(words, row.log_probabilities, starts, window.duration_s)
+        timed = timed_words(words, row.log_probabilities, starts, window.samples)
         return Attempt(Hypothesis(timed, float(np.mean(row.log_probabilities))), ended=row.ended)
 
 

@@ -91,6 +91,33 @@ def test_stereo_is_the_mean_of_its_channels() -> None:
     np.testing.assert_allclose(samples, (left + right) / 2, atol=2**-14)
 
 
+@pytest.mark.parametrize("right_gain", [-1.0, -0.95])
+def test_stereo_of_opposite_polarity_is_not_lost(right_gain: float) -> None:
+    """As where the wires of one microphone are crossed: the mean is silence, or nearly."""
+    left = sine(500.0, 1.0)
+
+    samples = decoder().decode(encode_wav(np.stack([left, right_gain * left]))).samples
+
+    np.testing.assert_allclose(samples, left, atol=2**-14)
+
+
+def test_of_channels_that_cancel_out_the_same_one_is_kept_throughout() -> None:
+    """A bit louder on one side and then on the other; a change would turn the wave over."""
+    tone, fade = sine(500.0, 60.0), np.linspace(0.95, 1.05, 60 * SAMPLE_RATE_HZ)
+
+    samples = decoder().decode(encode_wav(np.stack([tone, -fade * tone]))).samples
+
+    np.testing.assert_allclose(samples, tone, atol=2**-14)
+
+
+def test_surround_with_only_the_bass_channel_is_silent() -> None:
+    surround = AudioFormat("wav", "pcm_f32le", channels=6)
+    channels = np.zeros((6, SAMPLE_RATE_HZ))
+    channels[3] = sine(60.0, 1.0)
+
+    assert not decoder().decode(encode(channels, surround)).samples.any()
+
+
 def test_surround_keeps_dialogue_and_drops_the_bass_channel() -> None:
     surround = AudioFormat("wav", "pcm_f32le", channels=6)
     silence = np.zeros(SAMPLE_RATE_HZ)

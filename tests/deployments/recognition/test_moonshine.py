@@ -125,3 +125,15 @@ def test_the_tokenizer_joins_pieces_into_words() -> None:
     tokenizer = Tokenizer(model_folder() / "tokenizer.bin")
     assert len(tokenizer) == 32768
     assert tokenizer.words([]) == []
+
+
+def test_a_word_does_not_last_through_the_silence_behind_it(engine: MoonshineEngine, speech: Samples) -> None:
+    pause_s, silence_s = 4.8, 2.0  # after "the worst of times."
+    silence = np.zeros(int(silence_s * SAMPLE_RATE_HZ), np.float32)
+    longer = np.concatenate([cut(speech, 0, pause_s), silence, cut(speech, pause_s, 8)])
+    (plain,), (hypothesis,) = (engine.transcribe([english(window)]) for window in (cut(speech, 0, 8), longer))
+    assert [word.text for word in hypothesis.words] == [word.text for word in plain.words]
+    before, after = hypothesis.words[11:13]
+    assert (before.text, after.text) == ("times.", "It")
+    assert 4.4 < before.end_s < pause_s
+    assert pause_s + silence_s < after.start_s < 7.2
