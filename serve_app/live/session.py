@@ -13,7 +13,6 @@ from deployments.errors import (
     Overloaded,
     ServiceUnavailable,
     SessionIdle,
-    SessionLimit,
     SessionTooLong,
 )
 from deployments.offload import EngineThreads
@@ -56,9 +55,9 @@ class SessionUsage:
 class EngineSession:
     """Implements LiveSession; open it as a context, which frees everything when it is left.
 
-    Calls wait in an inbox for the one task that listens; another says the finals. A limit of time ends a session like
-    a call of close(), with an error in place of SessionEnded. Any other error ends it at once. Either is what
-    every call and the events raise from then on.
+    Calls wait in an inbox for the one task that listens; another says the finals. close_for(), which a limit of time
+    calls as well, ends a session like close(), with an error in place of SessionEnded; until that is told, calls are
+    left out. Any other error ends it at once. Either is what every call and the events raise from then on.
 
     Args:
         audio: what the client sends.
@@ -105,7 +104,6 @@ class EngineSession:
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last_call_s = 0.0
-        self._told = asyncio.Event()
         self._has_words = False
         self._lost_s = 0.0
         self._told_lost_s = 0.0
@@ -130,12 +128,12 @@ class EngineSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
-        self._told.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def feed(self, data: bytes) -> None:
         """See LiveSession."""
-        await self._move(Move.FEED)
+        if not self._takes(Move.FEED):
+            return
         self._backlog.received(len(data), _now_s())
         if self._backlog.waiting_s > self._limits.queued_s:
             self._fail(self._congestion())
@@ -144,39 +142,44 @@ class EngineSession:
 
     async def finalize(self) -> None:
         """See LiveSession."""
-        await self._move(Move.FINALIZE)
-        self._inbox.put_nowait(Move.FINALIZE)
+        self._pass_on(Move.FINALIZE)
 
     async def clear(self) -> None:
         """See LiveSession."""
-        await self._move(Move.CLEAR)
-        self._inbox.put_nowait(Move.CLEAR)
+        self._pass_on(Move.CLEAR)
 
     async def close(self) -> None:
         """See LiveSession."""
-        await self._move(Move.CLOSE)
-        self._inbox.put_nowait(Move.CLOSE)
+        self._pass_on(Move.CLOSE)
+
+    def close_for(self, reason: Exception) -> None:
+        """See LiveSession."""
+        if self._state.state is State.OPEN:
+            self._pass_on(Move.CLOSE)
+            self.failure = reason
 
     async def events(self) -> AsyncGenerator[LiveEvent]:
         """See LiveSession."""
-        try:
-            async for event in self._outbox.read():
-                if isinstance(event, Final):
-                    self._told_lost_s += _lost_s(event)
-                    if event.words:
-                        # Polished, an utterance comes a second time, maybe behind the next one.
-                        self._answered_s = max(self._answered_s, event.end_s - self._told_lost_s)
-                yield event
-        finally:
-            self._told.set()
+        async for event in self._outbox.read():
+            if isinstance(event, Final):
+                self._told_lost_s += _lost_s(event)
+                if event.words:
+                    # Polished, an utterance comes a second time, maybe behind the next one.
+                    self._answered_s = max(self._answered_s, event.end_s - self._told_lost_s)
+            yield event
 
-    async def _move(self, move: Move) -> None:
+    def _pass_on(self, move: Move) -> None:
+        if self._takes(move):
+            self._inbox.put_nowait(move)
+
+    def _takes(self, move: Move) -> bool:
+        """Make a move, unless the session is closing for a reason: its events tell that, behind the last words."""
         if self.failure is not None and self._state.state is State.CLOSING:
-            # At a limit of time the last words still come, and the error behind them: it must not overtake them here.
-            await self._told.wait()
+            return False
         self._check()
         self._state.move(move)
         self._last_call_s = _now_s()
+        return True
 
     def _check(self) -> None:
         if self.failure is not None:
@@ -196,7 +199,7 @@ class EngineSession:
                 case bytes():
                     await self._listener.take(message)
                     if self._listener.audio_s > self._limits.longest_s:
-                        self._close_for(SessionTooLong(self._limits.longest_s))
+                        self.close_for(SessionTooLong(self._limits.longest_s))
                 case Split():
                     await self._listener.split(message)
                 case Move.FINALIZE:
@@ -225,13 +228,7 @@ class EngineSession:
             if left_s <= 0:
                 break
             await asyncio.sleep(left_s)
-        self._close_for(SessionTooLong(limits.longest_s) if _now_s() >= end_s else SessionIdle(limits.idle_s))
-
-    def _close_for(self, limit: SessionLimit) -> None:
-        if self._state.state is State.OPEN:
-            self.failure = limit
-            self._state.move(Move.CLOSE)
-            self._inbox.put_nowait(Move.CLOSE)
+        self.close_for(SessionTooLong(limits.longest_s) if _now_s() >= end_s else SessionIdle(limits.idle_s))
 
     async def _led(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work that the session cannot do without."""

@@ -130,6 +130,23 @@ async def test_a_close_without_last_words_is_a_loss(live_server: LiveServer, clo
     assert lost.value.code == "CONNECTION_LOST"
 
 
+@pytest.mark.parametrize(
+    ("behind", "close_code", "reason"),
+    [([], 1012, "1012"), ([error("This server is going away", "SERVICE_UNAVAILABLE")], 1000, "going away")],
+)
+async def test_last_words_are_no_end_before_the_close_says_so(
+    live_server: LiveServer, behind: list[dict[str, object]], close_code: int, reason: str
+) -> None:
+    live_server.script = {PIECE_BYTES: [transcript("One", 0.0, 0.1, is_last=True), *behind]}
+    live_server.close_code = close_code
+    async with live_session(live_server.url, None, LiveRequest()) as session:
+        await session.send(_PIECE)
+        events = session.events()
+        assert (await anext(events)).type == "transcription"
+        with pytest.raises(ListenError, match=reason):
+            await anext(events)
+
+
 @pytest.mark.parametrize("message", ["{}", "no json", '{"type": "weather"}', '{"type": "transcription"}'])
 async def test_what_no_rayscribe_says_is_refused(live_server: LiveServer, message: str) -> None:
     live_server.script = {PIECE_BYTES: [message]}

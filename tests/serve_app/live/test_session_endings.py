@@ -9,6 +9,7 @@ import pytest
 
 from deployments.errors import (
     ClientTooFast,
+    GoingAway,
     IllegalMove,
     Overloaded,
     ServiceUnavailable,
@@ -47,6 +48,35 @@ def test_the_longest_session_ends_behind_its_last_words() -> None:
     bench = held(LiveBench(limits=replace(LIMITS, longest_s=5.0)), talk)
     assert isinstance(bench.error, SessionTooLong)
     assert bench.texts() == [" ".join(half_seconds(0, 4.9))]
+
+
+def test_a_session_that_is_closed_for_a_reason_says_its_last_words_and_then_why() -> None:
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(1))
+        bench.session.close_for(GoingAway("this process stops"))
+        # The client may not know yet.
+        for call in (bench.session.feed(speech(1)), bench.session.finalize(), bench.session.clear()):
+            await call
+        await bench.close()
+        with pytest.raises(GoingAway):
+            await bench.session.feed(b"")
+
+    bench = held(LiveBench(), talk)
+    assert bench.texts() == ["word0 word1"]
+    assert isinstance(bench.error, GoingAway)
+    assert not bench.settled
+
+
+def test_who_has_closed_a_session_ends_it_well_whatever_comes_then() -> None:
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(1))
+        await bench.session.close()
+        bench.session.close_for(GoingAway("this process stops"))
+        await bench.ended()
+
+    bench = held(LiveBench(), talk)
+    assert bench.texts() == ["word0 word1"]
+    assert bench.settled == [SessionEnded(1.0, 1.0)]
 
 
 def test_a_client_that_is_too_fast_for_too_long_is_told_once_and_ends() -> None:
