@@ -14,6 +14,7 @@ from deployments.errors import (
     ServiceUnavailable,
     SessionIdle,
     SessionTooLong,
+    StageLost,
 )
 from deployments.offload import EngineThreads
 from deployments.signals import SILENT
@@ -234,6 +235,10 @@ class EngineSession:
         """Work that the session cannot do without."""
         try:
             await work()
+        except asyncio.CancelledError:
+            # Not by the session: that is over when it cancels. What the work waited for went away with its worker.
+            self._fail(StageLost("A worker stopped while it had the session"))
+            raise
         except Exception as error:
             self._fail(error)
 

@@ -15,9 +15,10 @@ from deployments.errors import (
     ServiceUnavailable,
     SessionIdle,
     SessionTooLong,
+    StageLost,
     UnsupportedAudio,
 )
-from serve_app.live.contracts import AudioFormat, Encoding, SessionEnded
+from serve_app.live.contracts import AudioFormat, Encoding, Final, SessionEnded
 from tests.fakes.live_audio import ScriptedHearing, half_seconds, silence, speech
 from tests.fakes.live_bench import LIMITS, LiveBench, held, saying
 from tests.fakes.virtual_time import run_virtually
@@ -127,6 +128,20 @@ def test_an_error_that_nobody_expects_ends_the_session() -> None:
 
     bench = held(LiveBench(hearing=ScriptedHearing(errors=[RuntimeError("a bug")])), talk)
     assert isinstance(bench.error, RuntimeError)
+
+
+def test_a_session_whose_own_work_is_cancelled_under_it_ends_with_an_error() -> None:
+    async def cancelled(_: Final) -> Final:
+        raise asyncio.CancelledError
+
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(1) + silence(1))
+        async with asyncio.timeout(60):
+            await bench.close()
+
+    bench = held(LiveBench(polish=cancelled), talk)
+    assert isinstance(bench.error, StageLost)
+    assert not bench.settled
 
 
 def test_leaving_cancels_what_runs_at_once() -> None:
