@@ -243,24 +243,29 @@ class Connection:
                 await self.send(self._dialect.error_message(named(error)))
 
     async def _watch(self) -> None:
-        """A connection whose session knows how long it has been idle looks after itself; one without is ended here."""
+        """When nothing comes any more, end what there is: any message says that somebody is there."""
         limit_s = self.services.settings.live.idle_timeout_s
         while True:
             await asyncio.sleep(self._heard_at_s + limit_s - self._loop.time())
-            if self._has_session:
+            if self._loop.time() >= self._heard_at_s + limit_s:
+                self._leave(SessionIdle(limit_s))
+                # What the session still has to say takes its time.
                 self._heard_at_s = self._loop.time()
-            elif self._loop.time() >= self._heard_at_s + limit_s:
-                raise SessionIdle(limit_s)
 
     async def _leave_in_time(self) -> None:
-        """When this process is to stop, end the session, whose last words have some time, and say why."""
+        """When this process is to stop, end what there is, in bounded time."""
         await self.services.draining.wait()
         reason = GoingAway("This server is going away; connect again", 1.0)
-        if self._session is not None:
-            self._is_leaving = True
-            self._session.close_for(reason)
-            await asyncio.sleep(_GOODBYE_S)
+        self._leave(reason)
+        await asyncio.sleep(_GOODBYE_S)
         raise reason
+
+    def _leave(self, reason: Exception) -> None:
+        """End the session, which says its last words and then why; without one, the connection."""
+        if self._session is None:
+            raise reason
+        self._is_leaving = True
+        self._session.close_for(reason)
 
 
 async def converse(websocket: WebSocket, services: Services, dialect: SocketDialect) -> None:

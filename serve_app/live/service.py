@@ -116,7 +116,7 @@ class EngineLiveService:
         live = settings.live
         return EngineSession(
             options.audio,
-            SessionLimits(longest_s=live.max_session_s, idle_s=live.idle_timeout_s, queued_s=live.max_queued_s),
+            SessionLimits(longest_s=live.max_session_s, queued_s=live.max_queued_s),
             ListenerSettings(
                 partials=options.partials,
                 interval_s=max(options.partial_interval_s, live.partial_interval_s),

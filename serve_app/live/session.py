@@ -12,7 +12,6 @@ from deployments.errors import (
     ClientTooFast,
     Overloaded,
     ServiceUnavailable,
-    SessionIdle,
     SessionTooLong,
     StageLost,
 )
@@ -38,7 +37,6 @@ class SessionLimits:
     """Seconds; see LiveSettings."""
 
     longest_s: float
-    idle_s: float
     queued_s: float
 
 
@@ -56,7 +54,7 @@ class SessionUsage:
 class EngineSession:
     """Implements LiveSession; open it as a context, which frees everything when it is left.
 
-    Calls wait in an inbox for the one task that listens; another says the finals. close_for(), which a limit of time
+    Calls wait in an inbox for the one task that listens; another says the finals. close_for(), which the limit of time
     calls as well, ends a session like close(), with an error in place of SessionEnded; until that is told, calls are
     left out. Any other error ends it at once. Either is what every call and the events raise from then on.
 
@@ -104,7 +102,6 @@ class EngineSession:
             signals=signals,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._last_call_s = 0.0
         self._has_words = False
         self._lost_s = 0.0
         self._told_lost_s = 0.0
@@ -120,7 +117,6 @@ class EngineSession:
         return SessionUsage(self._listener.audio_s, self._answered_s)
 
     async def __aenter__(self) -> Self:
-        self._last_call_s = _now_s()
         for work in (self._listen, self._answer, self._watch):
             self._spawn(self._led(work))
         return self
@@ -179,7 +175,6 @@ class EngineSession:
             return False
         self._check()
         self._state.move(move)
-        self._last_call_s = _now_s()
         return True
 
     def _check(self) -> None:
@@ -222,14 +217,9 @@ class EngineSession:
         self._stop()
 
     async def _watch(self) -> None:
-        """Ends the session at its limits of time."""
-        limits, end_s = self._limits, _now_s() + self._limits.longest_s
-        while True:
-            left_s = min(end_s, self._last_call_s + limits.idle_s) - _now_s()
-            if left_s <= 0:
-                break
-            await asyncio.sleep(left_s)
-        self.close_for(SessionTooLong(limits.longest_s) if _now_s() >= end_s else SessionIdle(limits.idle_s))
+        """Ends the session at its limit of time."""
+        await asyncio.sleep(self._limits.longest_s)
+        self.close_for(SessionTooLong(self._limits.longest_s))
 
     async def _led(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work that the session cannot do without."""

@@ -27,11 +27,12 @@ from deployments.errors import (
 from serve_app.access.visit import Visit
 from serve_app.dialects.socket_frames import close_code
 from serve_app.live.contracts import LiveOptions, SessionEnded
+from serve_app.settings import LiveSettings, Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.fakes.live import UTTERANCE, FakeLiveService, FakeLiveSession, LiveScript
 from tests.fakes.losing_access import LosingAccess
-from tests.fakes.virtual_time import virtually
+from tests.fakes.virtual_time import run_virtually, virtually
 from tests.serve_app.dialects.talk import app_of, session_of, talking
 
 pytestmark = pytest.mark.unit
@@ -116,16 +117,39 @@ async def test_a_connection_without_a_session_ends_when_nothing_comes() -> None:
     edge = Edge()
     limit_s = edge.settings.live.idle_timeout_s
     socket = AsgiSocket(app_of(edge), "/talk?again")
-    # A session that is open knows by itself how long it has been idle.
     socket.say("start")
-    await asyncio.sleep(10 * limit_s)
-    assert socket.close_code is None
     socket.say("close")
     await asyncio.sleep(limit_s - 1)
     assert socket.close_code is None
-    await asyncio.sleep(limit_s + 1)
+    await asyncio.sleep(2)
     assert (await socket.rest())[-1] == {"type": "error", "kind": "SessionIdle"}
     assert socket.close_code == 1008
+
+
+@virtually
+async def test_a_session_ends_behind_its_last_words_when_nothing_comes() -> None:
+    settings = Settings(live=LiveSettings(idle_timeout_s=10.0))
+    edge = Edge(settings, live=FakeLiveService(LiveScript(after_messages={}, on_close=UTTERANCE)))
+    async with asgi_socket(app_of(edge), "/talk?start") as socket:
+        said = [message["type"] for message in await socket.rest()]
+    assert asyncio.get_running_loop().time() == pytest.approx(10.0)
+    assert said == ["hello", *(type(event).__name__ for event in UTTERANCE), "error"]
+    assert (socket.messages[-1]["kind"], socket.close_code) == ("SessionIdle", 1008)
+
+
+@pytest.mark.parametrize("message", ["wrong", "anything", b"audio"])
+def test_any_message_says_that_somebody_is_there(message: str | bytes) -> None:
+    edge = Edge()
+
+    async def talk() -> None:
+        async with asgi_socket(app_of(edge), "/talk?start") as socket:
+            for _ in range(5):
+                await asyncio.sleep(edge.settings.live.idle_timeout_s - 1)
+                socket.say(message)
+            await asyncio.sleep(edge.settings.live.idle_timeout_s - 1)
+            assert (socket.close_code, session_of(edge).reason) == (None, None)
+
+    run_virtually(talk)
 
 
 @virtually

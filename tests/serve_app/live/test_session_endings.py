@@ -13,7 +13,6 @@ from deployments.errors import (
     IllegalMove,
     Overloaded,
     ServiceUnavailable,
-    SessionIdle,
     SessionTooLong,
     StageLost,
     UnsupportedAudio,
@@ -24,20 +23,6 @@ from tests.fakes.live_bench import LIMITS, LiveBench, held, saying
 from tests.fakes.virtual_time import run_virtually
 
 pytestmark = pytest.mark.unit
-
-
-def test_a_session_without_a_message_ends_idle_and_says_so_behind_its_last_words() -> None:
-    async def talk(bench: LiveBench) -> None:
-        await bench.play(speech(1))
-        await bench.ended()
-        assert asyncio.get_running_loop().time() == pytest.approx(61, abs=1)
-        with pytest.raises(SessionIdle):
-            await bench.session.feed(b"")
-
-    bench = held(LiveBench(), talk)
-    assert bench.texts() == ["word0 word1"]
-    assert isinstance(bench.error, SessionIdle)
-    assert not bench.settled
 
 
 def test_the_longest_session_ends_behind_its_last_words() -> None:
