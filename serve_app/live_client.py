@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from serve_app.client import UNREACHABLE, ListenError
+from serve_app.client import ListenError, no_connection
 from serve_app.loopback import is_loopback
 
 PATH = "/waves/v1/stt/live"
@@ -216,8 +216,8 @@ async def _connect(server: str, api_key: str | None, request: LiveRequest) -> Cl
         )
     except InvalidStatus as refusal:
         raise _refusal(refusal) from refusal
-    except OSError as error:  # TimeoutError is one.
-        raise ListenError(f"No server at {server}", UNREACHABLE) from error
+    except OSError as error:  # TimeoutError and SSLError are some.
+        raise no_connection(server, error) from error
     except WebSocketException as error:
         raise ListenError(f"No session at {server}: {error}", "UNEXPECTED_ANSWER") from error
 

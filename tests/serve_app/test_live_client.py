@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,9 @@ from serve_app.live_client import (
     SpeechEvent,
     live_session,
 )
+from tests.fakes.certificates import server_context
 from tests.fakes.live_server import LiveServer, error, transcript
+from tests.fakes.scripted_http import fixed, response, scripted_server
 from tests.fakes.virtual_time import run_virtually
 
 pytestmark = pytest.mark.unit
@@ -160,6 +163,13 @@ async def test_nobody_there_is_unreachable() -> None:
     with pytest.raises(ListenError) as missing:
         await _talk(f"http://127.0.0.1:{port}")
     assert missing.value.code == "UNREACHABLE"
+
+
+async def test_a_certificate_that_nobody_trusts_is_told_as_such(tmp_path: Path) -> None:
+    async with scripted_server(fixed(response(200)), server_context("localhost", tmp_path)) as server:
+        with pytest.raises(ListenError, match="self-signed") as refused:
+            await _talk(f"https://localhost:{server.port}")
+    assert refused.value.code == "TLS_FAILED"
 
 
 def test_a_pace_is_that_of_speech_and_makes_up_for_delays() -> None:

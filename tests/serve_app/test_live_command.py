@@ -145,7 +145,16 @@ def test_what_is_no_recording_is_not_sent(live_server: LiveServer, tmp_path: Pat
     assert live_server.queries == []
 
 
-@pytest.mark.parametrize("arguments", [["mic", "--fast"], ["a.wav", "--server", "localhost:7100"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["mic", "--fast"],
+        ["a.wav", "--server", "localhost:7100"],
+        ["a.wav", "--server", "http://127.0.0.1:99999"],
+        ["a.wav", "--server", "http://127.0.0.1:port"],
+        ["a.wav", "--server", "http://"],
+    ],
+)
 def test_options_that_mean_nothing_are_refused(live_server: LiveServer, arguments: list[str]) -> None:
     assert _run(*arguments, server=live_server.url).exit_code == 2
     assert live_server.queries == []
