@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -30,7 +31,7 @@ class ListenError(Exception):
     """The service did not give a transcript.
 
     ``code`` and the message are the server's own where it answered; ``status`` is None where it did not, and code is
-    then UNREACHABLE (no connection) or CONNECTION_LOST.
+    then UNREACHABLE (no connection), TLS_FAILED (none that is secure) or CONNECTION_LOST.
     """
 
     def __init__(self, message: str, code: str, status: int | None = None, retry_after_s: float | None = None) -> None:
@@ -190,11 +191,23 @@ class ListenClient:
                     "/v1/listen", data=options.form_fields(), files={"audio": (path.name, audio)}
                 )
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                raise ListenError(f"No server at {self._http.base_url}", UNREACHABLE) from error
+                raise no_connection(str(self._http.base_url), error) from error
             except httpx.HTTPError as error:
                 reason = str(error) or type(error).__name__
                 raise ListenError(f"The connection was lost: {reason}", "CONNECTION_LOST") from error
         return _read(response)
+
+
+def no_connection(server: str, error: BaseException) -> ListenError:
+    """Why there is no connection to a server: nobody listens there, or it is not one that can be trusted."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        # httpcore raises its own error while it handles this one, without naming it as the cause.
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return ListenError(f"No server at {server}", UNREACHABLE)
+    reason = getattr(cause, "verify_message", None) or cause.reason or "TLS failed"
+    return ListenError(f"No secure connection to {server}: {reason}", "TLS_FAILED")
 
 
 def _read(response: httpx.Response) -> ListenAnswer:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from serve_app.client import UNREACHABLE, ListenError
+from serve_app.client import ListenError, no_connection
 from serve_app.loopback import is_loopback
 
 PATH = "/waves/v1/stt/live"
@@ -25,6 +25,8 @@ PIECE_BYTES = round(PIECE_S * SAMPLE_RATE_HZ) * 2
 
 _CONNECT_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 3.0
+# Behind the last words, which the server says when it is done with the session.
+_END_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class LiveWord(_Message):
 
 
 class LiveTranscript(_Message):
-    """What an utterance sounds like so far, or for good where ``is_final``; ``is_last`` ends the session."""
+    """What an utterance sounds like so far, or for good where ``is_final``; nothing is said behind ``is_last``."""
 
     type: Literal["transcription"]
     transcript: str
@@ -134,17 +136,27 @@ class LiveConnection:
         """All that the server says, up to the last final.
 
         Raises:
-            ListenError: the session ended without it.
+            ListenError: the session ended without it, or its end was no good one.
         """
         try:
             async for message in self._socket:
                 event = _read(message)
                 yield event
                 if isinstance(event, LiveTranscript) and event.is_last:
+                    await self._ended()
                     return
         except ConnectionClosed as error:
             raise ListenError(f"The connection was lost: {error}", "CONNECTION_LOST") from error
         raise ListenError("The server closed the session before its last words", "CONNECTION_LOST")
+
+    async def _ended(self) -> None:
+        """Return when the server has closed the session, and not for a reason of its own."""
+        try:
+            async with asyncio.timeout(_END_TIMEOUT_S):
+                async for message in self._socket:
+                    _read(message)
+        except TimeoutError as error:
+            raise ListenError("The server did not close the session", "CONNECTION_LOST") from error
 
     async def _control(self, kind: str) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -204,8 +216,8 @@ async def _connect(server: str, api_key: str | None, request: LiveRequest) -> Cl
         )
     except InvalidStatus as refusal:
         raise _refusal(refusal) from refusal
-    except OSError as error:  # TimeoutError is one.
-        raise ListenError(f"No server at {server}", UNREACHABLE) from error
+    except OSError as error:  # TimeoutError and SSLError are some.
+        raise no_connection(server, error) from error
     except WebSocketException as error:
         raise ListenError(f"No session at {server}: {error}", "UNEXPECTED_ANSWER") from error
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from serve_app.commands.options import DEFAULT_SERVER, ServerOption
+
 _FAST_SPEED = 8.0
 # What a pipe holds before this program reads it, and some more, is not to stay behind for the whole session.
 _PIPE_LEAD_S = 4.0
@@ -30,9 +32,7 @@ def live(
     fast: Annotated[
         bool, typer.Option("--fast", help=f"Send up to {_FAST_SPEED:g} times as fast as it was spoken.")
     ] = False,
-    server: Annotated[str, typer.Option(help="Where Rayscribe runs.", envvar="RAYSCRIBE_SERVER")] = (
-        "http://127.0.0.1:7100"
-    ),
+    server: ServerOption = DEFAULT_SERVER,
     api_key: Annotated[
         str | None, typer.Option(help="Where it asks for keys; better in the environment.", envvar="RAYSCRIBE_API_KEY")
     ] = None,
@@ -82,8 +82,6 @@ def live(
     def complain(text: str) -> None:
         Console(stderr=True, highlight=False).print(Text(text), soft_wrap=True)
 
-    if not server.startswith(("http://", "https://")):
-        raise typer.BadParameter("give a URL, such as http://127.0.0.1:7100", param_hint="--server")
     if fast and source == "mic":
         raise typer.BadParameter("nobody can speak faster into a microphone", param_hint="--fast")
     request = LiveRequest(language=language, keywords=keywords, diarize=diarize, speech_events=json_lines)

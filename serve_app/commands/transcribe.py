@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from serve_app.commands.options import DEFAULT_SERVER, ServerOption
+
 
 class OutputFormat(StrEnum):
     """What a transcript is written as."""
@@ -31,9 +33,7 @@ def transcribe(
         Path | None, typer.Option(help="Write one file per recording there, instead of stdout.", file_okay=False)
     ] = None,
     concurrency: Annotated[int, typer.Option(help="Recordings sent at once.", min=1, max=64)] = 4,
-    server: Annotated[str, typer.Option(help="Where Rayscribe runs.", envvar="RAYSCRIBE_SERVER")] = (
-        "http://127.0.0.1:7100"
-    ),
+    server: ServerOption = DEFAULT_SERVER,
     api_key: Annotated[
         str | None, typer.Option(help="Where it asks for keys; better in the environment.", envvar="RAYSCRIBE_API_KEY")
     ] = None,
@@ -53,8 +53,6 @@ def transcribe(
     is_subtitle = output_format in (OutputFormat.SRT, OutputFormat.VTT)
     if word_times and is_subtitle:
         raise typer.BadParameter("the cues of srt and vtt have their own times", param_hint="--word-times")
-    if not server.startswith(("http://", "https://")):
-        raise typer.BadParameter("give a URL, such as http://127.0.0.1:7100", param_hint="--server")
     options = ListenOptions(
         language=language,
         diarize=diarize or num_speakers is not None,

@@ -10,7 +10,8 @@ A connection goes through three stages.
   both, and so does a client that vanishes: as a message of the server, or as a cancellation of the whole task.
 * **The end.** Session and lease are let go first, then the last message is sent and the socket closed: a client that
   connects again on it does not find its own last session in the way. Before every close but a good one there is an
-  error message in the dialect's words. socket_frames.py has the codes.
+  error message in the dialect's words. socket_frames.py has the codes. Where it is this side that ends a session, the
+  session's last words come first, and what the client says meanwhile is left out: it cannot know yet.
 
 A dead peer is found by the server's own pings, after 40 s at most.
 """
@@ -18,7 +19,6 @@ A dead peer is found by the server's own pings, after 40 s at most.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -112,6 +112,7 @@ class Connection:
         self._tasks: list[asyncio.Task[None]] = []
         self._has_session = False
         self._session: LiveSession | None = None
+        self._is_leaving = False
         self._heard_at_s = self._loop.time()
 
     @property
@@ -214,8 +215,6 @@ class Connection:
             self._has_session = False
             self._session = None
             self._heard_at_s = self._loop.time()
-        if self.services.draining.is_set():
-            await self._say_goodbye()
         if self._last is not None:
             self._end(self._last)
 
@@ -230,6 +229,8 @@ class Connection:
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received.get("code", 1005))
             self._heard_at_s = self._loop.time()
+            if self._is_leaving:
+                continue
             text = received.get("text")
             message: str | bytes = received["bytes"] if text is None else text
             if _bytes_of(message) > self._dialect.max_message_bytes:
@@ -242,36 +243,29 @@ class Connection:
                 await self.send(self._dialect.error_message(named(error)))
 
     async def _watch(self) -> None:
-        """A connection whose session knows how long it has been idle looks after itself; one without is ended here."""
+        """When nothing comes any more, end what there is: any message says that somebody is there."""
         limit_s = self.services.settings.live.idle_timeout_s
         while True:
             await asyncio.sleep(self._heard_at_s + limit_s - self._loop.time())
-            if self._has_session:
+            if self._loop.time() >= self._heard_at_s + limit_s:
+                self._leave(SessionIdle(limit_s))
+                # What the session still has to say takes its time.
                 self._heard_at_s = self._loop.time()
-            elif self._loop.time() >= self._heard_at_s + limit_s:
-                raise SessionIdle(limit_s)
 
     async def _leave_in_time(self) -> None:
-        """When this process is to stop, end the session as if its client had, and say why."""
+        """When this process is to stop, end what there is, in bounded time."""
         await self.services.draining.wait()
-        if self._session is None:
-            await self._say_goodbye()
-            return
-        with contextlib.suppress(IllegalMove):
-            # It is closing already, if that is no move that it can make; its end says goodbye in either case.
-            await self._session.close()
+        reason = GoingAway("This server is going away; connect again", 1.0)
+        self._leave(reason)
         await asyncio.sleep(_GOODBYE_S)
-        raise _going_away()
+        raise reason
 
-    async def _say_goodbye(self) -> None:
-        """What the conversation wanted to say last, and that it has to end here."""
-        for message in self._last or ():
-            await self.send(message)
-        raise _going_away()
-
-
-def _going_away() -> GoingAway:
-    return GoingAway("This server is going away; connect again", 1.0)
+    def _leave(self, reason: Exception) -> None:
+        """End the session, which says its last words and then why; without one, the connection."""
+        if self._session is None:
+            raise reason
+        self._is_leaving = True
+        self._session.close_for(reason)
 
 
 async def converse(websocket: WebSocket, services: Services, dialect: SocketDialect) -> None:

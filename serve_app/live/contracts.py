@@ -165,7 +165,7 @@ class LiveSession(Protocol):
         Raises:
             UnsupportedAudio: it cannot be decoded.
             ClientTooFast: more audio waits than may.
-            SessionTooLong: the longest session is over.
+            RayscribeError: why the session is over.
             IllegalMove: the session is closing.
         """
         ...
@@ -180,6 +180,13 @@ class LiveSession(Protocol):
 
     async def close(self) -> None:
         """No more audio: what was sent is finished, then the events end with SessionEnded."""
+        ...
+
+    def close_for(self, reason: Exception) -> None:
+        """Take no more: what was sent is finished, then the events end with this error.
+
+        Calls are left out from now on. A session that is closing already ends as it would have.
+        """
         ...
 
     def events(self) -> AsyncIterator[LiveEvent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -44,11 +45,16 @@ class StagePolish:
         deadline = Deadline(self._task.polish_timeout_s + _MARGIN_S)
         try:
             refined: Refined = await call(self._stages.refiner.polish, (segment,), self._task, deadline=deadline)
+        except asyncio.CancelledError:
+            # Unless it was this task that was cancelled, the worker goes away, and what it had in hand with it.
+            if _is_cancelled():
+                raise
+            return _unpolished(final)
         except RayscribeError:
-            return replace(final, warnings=(*final.warnings, _UNAVAILABLE))
+            return _unpolished(final)
         except Exception as error:
             log.error("live utterance not polished", error)
-            return replace(final, warnings=(*final.warnings, _UNAVAILABLE))
+            return _unpolished(final)
         words = tuple(word for segment in refined.segments for word in segment.words)
         return replace(
             final,
@@ -57,3 +63,12 @@ class StagePolish:
             polished=refined.polished,
             warnings=(*final.warnings, *refined.warnings),
         )
+
+
+def _unpolished(final: Final) -> Final:
+    return replace(final, warnings=(*final.warnings, _UNAVAILABLE))
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -33,9 +33,6 @@ from serve_app.live.voice_activity import StreamingVad
 from serve_app.pipeline import StageHandles
 from serve_app.settings import Settings
 
-# Silero's own distance between the probability that begins speech and the one that ends it.
-_HYSTERESIS = 0.15
-_LOWEST_EXIT = 0.01
 _SPEECH_THRESHOLD = (0.02, 0.99)
 # Below, each stop consonant would end an utterance; above, one would hardly ever end.
 _END_SILENCE_S = (0.1, 10.0)
@@ -117,7 +114,7 @@ class EngineLiveService:
         vocabulary = Vocabulary.of(options.vocabulary)
         return EngineSession(
             options.audio,
-            SessionLimits(longest_s=live.max_session_s, idle_s=live.idle_timeout_s, queued_s=live.max_queued_s),
+            SessionLimits(longest_s=live.max_session_s, queued_s=live.max_queued_s),
             ListenerSettings(
                 partials=options.partials,
                 interval_s=max(options.partial_interval_s, live.partial_interval_s),
@@ -175,15 +172,14 @@ class EngineLiveService:
 
 
 def _endpointing(options: LiveOptions, recognition: RecognitionSettings) -> EndpointingSettings:
-    plain = EndpointingSettings()
-    enter = plain.enter_probability if options.speech_threshold is None else options.speech_threshold
+    endpointing = EndpointingSettings()
+    if options.speech_threshold is not None:
+        endpointing = endpointing.with_threshold(options.speech_threshold)
     return replace(
-        plain,
-        enter_probability=enter,
-        exit_probability=max(enter - _HYSTERESIS, min(enter, _LOWEST_EXIT)),
+        endpointing,
         end_silence_s=options.end_silence_s,
         silence_ends_utterances=options.endpointing,
-        longest_s=min(plain.longest_s, recognition.resolved_window_s()),
+        longest_s=min(endpointing.longest_s, recognition.resolved_window_s()),
     )
 
 

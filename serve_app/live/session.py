@@ -12,9 +12,8 @@ from deployments.errors import (
     ClientTooFast,
     Overloaded,
     ServiceUnavailable,
-    SessionIdle,
-    SessionLimit,
     SessionTooLong,
+    StageLost,
 )
 from deployments.offload import EngineThreads
 from deployments.signals import SILENT
@@ -38,7 +37,6 @@ class SessionLimits:
     """Seconds; see LiveSettings."""
 
     longest_s: float
-    idle_s: float
     queued_s: float
 
 
@@ -56,9 +54,9 @@ class SessionUsage:
 class EngineSession:
     """Implements LiveSession; open it as a context, which frees everything when it is left.
 
-    Calls wait in an inbox for the one task that listens; another says the finals. A limit of time ends a session like
-    a call of close(), with an error in place of SessionEnded. Any other error ends it at once. Either is what
-    every call and the events raise from then on.
+    Calls wait in an inbox for the one task that listens; another says the finals. close_for(), which the limit of time
+    calls as well, ends a session like close(), with an error in place of SessionEnded; until that is told, calls are
+    left out. Any other error ends it at once. Either is what every call and the events raise from then on.
 
     Args:
         audio: what the client sends.
@@ -104,8 +102,6 @@ class EngineSession:
             signals=signals,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._last_call_s = 0.0
-        self._told = asyncio.Event()
         self._has_words = False
         self._lost_s = 0.0
         self._told_lost_s = 0.0
@@ -121,7 +117,6 @@ class EngineSession:
         return SessionUsage(self._listener.audio_s, self._answered_s)
 
     async def __aenter__(self) -> Self:
-        self._last_call_s = _now_s()
         for work in (self._listen, self._answer, self._watch):
             self._spawn(self._led(work))
         return self
@@ -130,12 +125,12 @@ class EngineSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
-        self._told.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def feed(self, data: bytes) -> None:
         """See LiveSession."""
-        await self._move(Move.FEED)
+        if not self._takes(Move.FEED):
+            return
         self._backlog.received(len(data), _now_s())
         if self._backlog.waiting_s > self._limits.queued_s:
             self._fail(self._congestion())
@@ -144,39 +139,43 @@ class EngineSession:
 
     async def finalize(self) -> None:
         """See LiveSession."""
-        await self._move(Move.FINALIZE)
-        self._inbox.put_nowait(Move.FINALIZE)
+        self._pass_on(Move.FINALIZE)
 
     async def clear(self) -> None:
         """See LiveSession."""
-        await self._move(Move.CLEAR)
-        self._inbox.put_nowait(Move.CLEAR)
+        self._pass_on(Move.CLEAR)
 
     async def close(self) -> None:
         """See LiveSession."""
-        await self._move(Move.CLOSE)
-        self._inbox.put_nowait(Move.CLOSE)
+        self._pass_on(Move.CLOSE)
+
+    def close_for(self, reason: Exception) -> None:
+        """See LiveSession."""
+        if self._state.state is State.OPEN:
+            self._pass_on(Move.CLOSE)
+            self.failure = reason
 
     async def events(self) -> AsyncGenerator[LiveEvent]:
         """See LiveSession."""
-        try:
-            async for event in self._outbox.read():
-                if isinstance(event, Final):
-                    self._told_lost_s += _lost_s(event)
-                    if event.words:
-                        # Polished, an utterance comes a second time, maybe behind the next one.
-                        self._answered_s = max(self._answered_s, event.end_s - self._told_lost_s)
-                yield event
-        finally:
-            self._told.set()
+        async for event in self._outbox.read():
+            if isinstance(event, Final):
+                self._told_lost_s += _lost_s(event)
+                if event.words:
+                    # Polished, an utterance comes a second time, maybe behind the next one.
+                    self._answered_s = max(self._answered_s, event.end_s - self._told_lost_s)
+            yield event
 
-    async def _move(self, move: Move) -> None:
+    def _pass_on(self, move: Move) -> None:
+        if self._takes(move):
+            self._inbox.put_nowait(move)
+
+    def _takes(self, move: Move) -> bool:
+        """Make a move, unless the session is closing for a reason: its events tell that, behind the last words."""
         if self.failure is not None and self._state.state is State.CLOSING:
-            # At a limit of time the last words still come, and the error behind them: it must not overtake them here.
-            await self._told.wait()
+            return False
         self._check()
         self._state.move(move)
-        self._last_call_s = _now_s()
+        return True
 
     def _check(self) -> None:
         if self.failure is not None:
@@ -196,7 +195,7 @@ class EngineSession:
                 case bytes():
                     await self._listener.take(message)
                     if self._listener.audio_s > self._limits.longest_s:
-                        self._close_for(SessionTooLong(self._limits.longest_s))
+                        self.close_for(SessionTooLong(self._limits.longest_s))
                 case Split():
                     await self._listener.split(message)
                 case Move.FINALIZE:
@@ -218,25 +217,18 @@ class EngineSession:
         self._stop()
 
     async def _watch(self) -> None:
-        """Ends the session at its limits of time."""
-        limits, end_s = self._limits, _now_s() + self._limits.longest_s
-        while True:
-            left_s = min(end_s, self._last_call_s + limits.idle_s) - _now_s()
-            if left_s <= 0:
-                break
-            await asyncio.sleep(left_s)
-        self._close_for(SessionTooLong(limits.longest_s) if _now_s() >= end_s else SessionIdle(limits.idle_s))
-
-    def _close_for(self, limit: SessionLimit) -> None:
-        if self._state.state is State.OPEN:
-            self.failure = limit
-            self._state.move(Move.CLOSE)
-            self._inbox.put_nowait(Move.CLOSE)
+        """Ends the session at its limit of time."""
+        await asyncio.sleep(self._limits.longest_s)
+        self.close_for(SessionTooLong(self._limits.longest_s))
 
     async def _led(self, work: Callable[[], Awaitable[None]]) -> None:
         """Work that the session cannot do without."""
         try:
             await work()
+        except asyncio.CancelledError:
+            # Not by the session: that is over when it cancels. What the work waited for went away with its worker.
+            self._fail(StageLost("A worker stopped while it had the session"))
+            raise
         except Exception as error:
             self._fail(error)
 

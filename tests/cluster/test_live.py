@@ -207,4 +207,6 @@ def test_a_replica_that_leaves_says_so(leaving: str) -> None:
 
     said, code, _ = asyncio.run(until_it_leaves())
     assert code == 1012
-    assert said[-1]["type"] == "error"
+    # One error, at the end: it speaks on, which is no mistake, and has not asked for the last words.
+    assert [message for message in said if message["type"] == "error"] == said[-1:]
+    assert not any(message.get("is_last") for message in said)

@@ -12,7 +12,7 @@ from deployments.errors import IllegalMove, RayscribeError
 from serve_app.access.visit import Visit
 from serve_app.live.contracts import Final, LiveEvent, LiveOptions, Partial, SessionEnded, SpeechEnded, SpeechStarted
 
-Line = LiveEvent | RayscribeError
+Line = LiveEvent | Exception
 """An event, or the error that the events end with."""
 
 WORDS = (Word("Hello", 0.1, 0.4, 0.9), Word("there.", 0.5, 0.9, 0.8))
@@ -40,14 +40,14 @@ class LiveScript:
         after_messages: by how many messages of audio were fed; the default says hello there at the first.
         on_finalize: for each finalize in turn; after the last, an empty final.
         on_close: before the end.
-        ended: the end.
+        ended: the end; None: none comes by itself, whoever closes the session.
         feed_error: what every feed raises.
     """
 
     after_messages: Mapping[int, Sequence[Line]] = field(default_factory=lambda: {1: UTTERANCE})
     on_finalize: Sequence[Sequence[Line]] = ()
     on_close: Sequence[Line] = ()
-    ended: SessionEnded = _ENDED
+    ended: SessionEnded | None = _ENDED
     feed_error: RayscribeError | None = None
 
 
@@ -61,6 +61,8 @@ class FakeLiveSession:
         self.finalizes = 0
         self.clears = 0
         self.closes = 0
+        self.reason: Exception | None = None
+        """Why it was closed, where that was not its client's wish."""
         self.left = False
         """Whether its context is over."""
         self._script = script
@@ -77,39 +79,51 @@ class FakeLiveSession:
             self._lines.put_nowait(line)
 
     async def feed(self, data: bytes) -> None:
-        self._check_open("feed")
+        if not self._takes("feed"):
+            return
         if self._script.feed_error:
             raise self._script.feed_error
         self.messages.append(data)
         self.say(*self._script.after_messages.get(len(self.messages), ()))
 
     async def finalize(self) -> None:
-        self._check_open("finalize")
+        if not self._takes("finalize"):
+            return
         scripted = self.finalizes < len(self._script.on_finalize)
         self.say(*(self._script.on_finalize[self.finalizes] if scripted else (EMPTY_FINAL,)))
         self.finalizes += 1
 
     async def clear(self) -> None:
-        self._check_open("clear")
-        self.clears += 1
+        self.clears += self._takes("clear")
 
     async def close(self) -> None:
-        self._check_open("close")
-        self.closes += 1
-        self.say(*self._script.on_close, self._script.ended)
+        if self._takes("close"):
+            self.closes += 1
+            self._end(self._script.ended)
+
+    def close_for(self, reason: Exception) -> None:
+        if self.reason is None and not self.closes:
+            self.reason = reason
+            self._end(reason)
 
     async def events(self) -> AsyncIterator[LiveEvent]:
         while True:
             line = await self._lines.get()
-            if isinstance(line, RayscribeError):
+            if isinstance(line, Exception):
                 raise line
             yield line
             if isinstance(line, SessionEnded):
                 return
 
-    def _check_open(self, move: str) -> None:
+    def _end(self, line: Line | None) -> None:
+        self.say(*self._script.on_close)
+        if line is not None and self._script.ended is not None:
+            self.say(line)
+
+    def _takes(self, move: str) -> bool:
         if self.closes or self.left:
             raise IllegalMove("closing" if self.closes else "closed", move)
+        return self.reason is None
 
 
 @dataclass

@@ -24,7 +24,7 @@ from tests.fakes.virtual_time import run_virtually
 Event = TypeVar("Event")
 
 LISTENING = ListenerSettings(partials=True, interval_s=0.5, max_words=None, snr_floor_db=-10.0)
-LIMITS = SessionLimits(longest_s=3600.0, idle_s=60.0, queued_s=30.0)
+LIMITS = SessionLimits(longest_s=3600.0, queued_s=30.0)
 
 
 @dataclass

@@ -15,7 +15,9 @@ from serve_app.client import (
     ListenError,
     ListenOptions,
 )
+from tests.fakes.certificates import server_context
 from tests.fakes.listen_server import ListenServer, answer_for, error_response
+from tests.fakes.scripted_http import fixed, response, scripted_server
 
 pytestmark = pytest.mark.unit
 
@@ -113,6 +115,14 @@ async def test_no_server_is_tried_again_and_then_told(recording: Path) -> None:
             await _transcribe(f"http://127.0.0.1:{taken.getsockname()[1]}", recording, naps=naps)
     assert (caught.value.code, caught.value.status) == (UNREACHABLE, None)
     assert len(naps.taken_s) == MAX_ATTEMPTS - 1
+
+
+async def test_a_certificate_that_nobody_trusts_is_told_at_once(recording: Path, tmp_path: Path) -> None:
+    naps = Naps()
+    async with scripted_server(fixed(response(200)), server_context("localhost", tmp_path)) as server:
+        with pytest.raises(ListenError, match="self-signed") as caught:
+            await _transcribe(f"https://localhost:{server.port}", recording, naps=naps)
+    assert (caught.value.code, naps.taken_s) == ("TLS_FAILED", [])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,9 @@ from serve_app.live_client import (
     SpeechEvent,
     live_session,
 )
+from tests.fakes.certificates import server_context
 from tests.fakes.live_server import LiveServer, error, transcript
+from tests.fakes.scripted_http import fixed, response, scripted_server
 from tests.fakes.virtual_time import run_virtually
 
 pytestmark = pytest.mark.unit
@@ -130,6 +133,23 @@ async def test_a_close_without_last_words_is_a_loss(live_server: LiveServer, clo
     assert lost.value.code == "CONNECTION_LOST"
 
 
+@pytest.mark.parametrize(
+    ("behind", "close_code", "reason"),
+    [([], 1012, "1012"), ([error("This server is going away", "SERVICE_UNAVAILABLE")], 1000, "going away")],
+)
+async def test_last_words_are_no_end_before_the_close_says_so(
+    live_server: LiveServer, behind: list[dict[str, object]], close_code: int, reason: str
+) -> None:
+    live_server.script = {PIECE_BYTES: [transcript("One", 0.0, 0.1, is_last=True), *behind]}
+    live_server.close_code = close_code
+    async with live_session(live_server.url, None, LiveRequest()) as session:
+        await session.send(_PIECE)
+        events = session.events()
+        assert (await anext(events)).type == "transcription"
+        with pytest.raises(ListenError, match=reason):
+            await anext(events)
+
+
 @pytest.mark.parametrize("message", ["{}", "no json", '{"type": "weather"}', '{"type": "transcription"}'])
 async def test_what_no_rayscribe_says_is_refused(live_server: LiveServer, message: str) -> None:
     live_server.script = {PIECE_BYTES: [message]}
@@ -143,6 +163,13 @@ async def test_nobody_there_is_unreachable() -> None:
     with pytest.raises(ListenError) as missing:
         await _talk(f"http://127.0.0.1:{port}")
     assert missing.value.code == "UNREACHABLE"
+
+
+async def test_a_certificate_that_nobody_trusts_is_told_as_such(tmp_path: Path) -> None:
+    async with scripted_server(fixed(response(200)), server_context("localhost", tmp_path)) as server:
+        with pytest.raises(ListenError, match="self-signed") as refused:
+            await _talk(f"https://localhost:{server.port}")
+    assert refused.value.code == "TLS_FAILED"
 
 
 def test_a_pace_is_that_of_speech_and_makes_up_for_delays() -> None:

@@ -112,6 +112,15 @@ def test_an_error_of_the_session_is_told_behind_what_was_heard(live_server: Live
     assert result.stderr == "Recognition is behind (BUSY)\n"
 
 
+def test_a_server_that_goes_is_no_success(live_server: LiveServer, recording: Path) -> None:
+    leaving = error("This server is going away; connect again", "SERVICE_UNAVAILABLE")
+    live_server.script = {PIECE_BYTES: [transcript("One.", 0.0, 0.1, is_last=True), leaving]}
+    live_server.close_code = 1012
+    result = _run(recording, server=live_server.url)
+    assert (result.exit_code, result.stdout) == (1, "0.00\t0.10\tOne.\n")
+    assert result.stderr == "This server is going away; connect again (SERVICE_UNAVAILABLE)\n"
+
+
 def test_a_refusal_is_in_the_servers_words(live_server: LiveServer, recording: Path) -> None:
     live_server.refusal = (400, json.dumps({"message": "Unsupported parameter diarize", "error_code": "UNSUPPORTED"}))
     result = _run(recording, "--diarize", server=live_server.url)
@@ -136,7 +145,16 @@ def test_what_is_no_recording_is_not_sent(live_server: LiveServer, tmp_path: Pat
     assert live_server.queries == []
 
 
-@pytest.mark.parametrize("arguments", [["mic", "--fast"], ["a.wav", "--server", "localhost:7100"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["mic", "--fast"],
+        ["a.wav", "--server", "localhost:7100"],
+        ["a.wav", "--server", "http://127.0.0.1:99999"],
+        ["a.wav", "--server", "http://127.0.0.1:port"],
+        ["a.wav", "--server", "http://"],
+    ],
+)
 def test_options_that_mean_nothing_are_refused(live_server: LiveServer, arguments: list[str]) -> None:
     assert _run(*arguments, server=live_server.url).exit_code == 2
     assert live_server.queries == []

@@ -131,6 +131,7 @@ def test_no_server_says_once_how_to_start_one(recordings: list[Path]) -> None:
     [
         ["--format", "srt", "--word-times"],
         ["--server", "localhost:7100"],
+        ["--server", "http://127.0.0.1:99999"],
         ["--num-speakers", "0"],
         ["--format", "docx"],
         ["--concurrency", "0"],

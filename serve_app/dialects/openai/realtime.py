@@ -31,11 +31,9 @@ from serve_app.dialects.openai import realtime_events as events
 from serve_app.dialects.openai.errors import error_body
 from serve_app.dialects.openai.realtime_items import Items
 from serve_app.dialects.openai.realtime_session import (
-    FORMAT,
-    TRANSCRIPTION,
-    TURN_DETECTION,
     RealtimeSession,
     beta_name,
+    check_unchanged,
     read_beta_update,
     read_update,
     spelled,
@@ -152,10 +150,8 @@ class RealtimeConversation:
 
     def _update(self, settings: RealtimeSession) -> None:
         options = self._options_of(settings)
-        if self._session is not None and options != self._options:
-            parts = {FORMAT: "format", TURN_DETECTION: "turn_detection", TRANSCRIPTION: "transcription"}
-            changed = [name for name, part in parts.items() if getattr(settings, part) != getattr(self._settings, part)]
-            raise UnsupportedParameter(changed[0], "cannot change once audio has come: open another session")
+        if self._session is not None:
+            check_unchanged(self._options, options)
         self._settings = settings
         self._items.padding_s, self._items.logprobs = settings.padding_s, settings.logprobs
 

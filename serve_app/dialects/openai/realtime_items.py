@@ -1,8 +1,10 @@
 """Which item of a realtime conversation each event of a live session belongs to. Pure.
 
 With turn detection, speech makes an item, its end commits it, and the text of that utterance completes it. A commit of
-the client ends the running item early. Without turn detection only the client commits, and an item is all that was said
-up to then. Text comes later than the audio that it is of: items wait for it, and it comes in the order of the audio.
+the client ends the running item early; where the speech before it is only heard later, that makes no item of its own.
+Without turn detection only the client commits, and an item is all that was said up to then. Text comes later than the
+audio that it is of: items wait for it, and it comes in the order of the audio. What a client has committed is complete
+when the session has answered that.
 
 Where a language model polishes the text, the deltas have it as it was recognised and the transcript as it was polished:
 an item waits for that as well, while the next ones go on.
@@ -70,8 +72,9 @@ class Items:
         self._cleared_s = 0.0
 
     def speech_started(self, at_s: float) -> list[Message]:
-        """Somebody began to speak: an item begins."""
-        if not self._detects_turns or at_s < self._cleared_s:
+        """Somebody began to speak: an item begins, unless a commit that waits for its text, or a clear, was faster."""
+        waiting_s = self._commits[-1].end_s or 0.0 if self._commits else 0.0
+        if not self._detects_turns or at_s < max(self._cleared_s, waiting_s):
             return []
         return self._begun(self._new(), at_s)
 
@@ -109,12 +112,12 @@ class Items:
         if event.utterance in self._unpolished:
             return self._polished(self._unpolished.pop(event.utterance), event)
         answered = self._commits.popleft() if event.from_finalize and self._commits else None
-        item, told = (answered, []) if answered in self._open else self._item_of(event)
+        item, told = self._item_of(event) if answered is None else (answered, [])
         if event.is_provisional:
             self._unpolished[event.utterance] = item
         if item is None:
             return told
-        completes = self._detects_turns or answered is not None
+        completes = answered is not None or (self._detects_turns and item not in self._commits)
         if completes and not item.is_committed:
             told += self._ended(item, event.end_s)
         pieces = item.text.complete(event.text, event.words)
@@ -158,7 +161,7 @@ class Items:
         for item in [item for item in self._open if id(item) not in taken and not item.is_answered]:
             if item.end_s is None or item.end_s > event.start_s:
                 return item
-            if item.is_committed:
+            if item.is_committed and item not in self._commits:
                 told += self._completed(item)
         return None
 

@@ -50,6 +50,20 @@ _BETA_NAMES = {
     NOISE_REDUCTION: "session.input_audio_noise_reduction",
     TURN_DETECTION: "session.turn_detection",
 }
+# In this order: without turn detection its fields say nothing.
+_FIELDS_OF_OPTIONS = {
+    "audio": FORMAT,
+    "endpointing": TURN_DETECTION,
+    "speech_threshold": f"{TURN_DETECTION}.threshold",
+    "end_silence_s": f"{TURN_DETECTION}.silence_duration_ms",
+    "model": f"{TRANSCRIPTION}.model",
+    "language": f"{TRANSCRIPTION}.language",
+    "candidates": f"{TRANSCRIPTION}.languages",
+    "vocabulary": f"{TRANSCRIPTION}.keywords",
+    "prompt": f"{TRANSCRIPTION}.prompt",
+    "context": f"{TRANSCRIPTION}.prompt",
+    "partial_interval_s": f"{TRANSCRIPTION}.delay",
+}
 _LONGEST_PADDING_MS = round(SPEECH.preroll_s * 1000)
 _DELAYS_S = {"minimal": 0.0, "low": 0.5, "medium": 1.0, "high": 2.0, "xhigh": 4.0}
 _NAMES = ParameterNames(
@@ -203,6 +217,17 @@ def _check_turns(turn: TurnDetection) -> None:
     for name in ("create_response", "interrupt_response", "idle_timeout_ms", "eagerness"):
         if getattr(turn, name):
             raise UnsupportedParameter(f"{TURN_DETECTION}.{name}", "is not for transcription sessions")
+
+
+def check_unchanged(before: LiveOptions, after: LiveOptions) -> None:
+    """What a session hears by cannot change while it hears.
+
+    Raises:
+        UnsupportedParameter: it would; by the path of the field.
+    """
+    for option, path in _FIELDS_OF_OPTIONS.items():
+        if getattr(before, option) != getattr(after, option):
+            raise UnsupportedParameter(path, "cannot change once audio has come: open another session")
 
 
 def read_update(content: object) -> SessionUpdate:

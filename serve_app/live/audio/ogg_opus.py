@@ -27,6 +27,7 @@ class OggOpusReader:
     def __init__(self) -> None:
         self._pages = PageReader()
         self._stream: _OpusStream | None = None
+        self._is_opening = False
         self._decoded_before = 0
 
     @property
@@ -41,11 +42,14 @@ class OggOpusReader:
             UnsupportedAudio: no Ogg, no Opus in it, or more than two channels.
         """
         for page in self._pages.read(data):
-            if self._stream is None or (self._stream.has_ended and page.is_first):
+            # The first pages of streams that run beside each other come one behind the other (RFC 3533, §4): one behind
+            # any other page begins what follows, also where the last page of what was before is missing.
+            if self._stream is None or (page.is_first and (self._stream.has_ended or not self._is_opening)):
                 if not page.is_first:
                     raise UnsupportedAudio("an Ogg stream without its beginning")
                 self._decoded_before = self.decoded
                 self._stream = _OpusStream(page.serial)
+            self._is_opening = page.is_first
             if page.serial == self._stream.serial and not self._stream.has_ended:
                 yield from self._stream.read(page)
 

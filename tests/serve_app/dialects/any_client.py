@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from deployments.errors import SessionIdle
 from serve_app.settings import LiveSettings, Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
@@ -24,10 +22,6 @@ async def heard_out(url: str, greeting: str, messages: Sequence[dict[str, Any] |
         for message in messages:
             socket.say(message)
         await socket.read_until(greeting)
-        # By then all of it was taken.
-        await asyncio.sleep(_IDLE_S / 2)
-        for session in edge.live.sessions:
-            session.say(SessionIdle(_IDLE_S))
         await socket.rest()
         await socket.task
     assert all(session.left for session in edge.live.sessions)

@@ -218,6 +218,29 @@ async def test_a_commit_in_the_middle_of_speech(edge: Edge, socket: AsgiSocket) 
     assert messages[0]["item_id"] == messages[-1]["item_id"] == started["item_id"]
 
 
+async def test_a_commit_that_overtakes_the_detector_has_all_that_was_said_before_it(
+    edge: Edge, socket: AsgiSocket
+) -> None:
+    words = (Word("Yes.", 0.95, 0.99, 0.7),)
+    asked = Final(1, "Yes.", words, 0.95, 0.99, "en", from_finalize=True)
+    later = Final(2, "Yes.", words, 1.2, 1.4, "en")
+    edge.live.script = LiveScript(
+        {2: [SpeechStarted(1.2), SpeechEnded(1.4), later]},
+        # Two utterances, the second of which the commit ends.
+        [[*UTTERANCE, SpeechStarted(0.95), SpeechEnded(0.99), asked]],
+    )
+    for message in (APPEND, COMMIT, APPEND):
+        socket.say(message)
+    await socket.read()
+    overtaken, after = await read(socket, 6), await read(socket, 6)
+    # It was committed before anybody knew of its speech.
+    assert kinds(overtaken) == [*SPOKEN[3:5], *[f"{TEXT}.delta"] * 3, f"{TEXT}.completed"]
+    assert overtaken[-1]["item_id"] == overtaken[0]["item_id"]
+    assert overtaken[-1]["transcript"] == "Hello there. Yes."
+    assert kinds(after) == [SPOKEN[0], *SPOKEN[2:]]
+    assert after[2]["previous_item_id"] == overtaken[0]["item_id"]
+
+
 @pytest.mark.parametrize("before", [[], [APPEND, COMMIT], [APPEND, CLEAR]])
 async def test_a_commit_of_nothing(edge: Edge, socket: AsgiSocket, before: list[dict[str, Any]]) -> None:
     edge.live.script = LiveScript({})

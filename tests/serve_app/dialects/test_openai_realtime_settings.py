@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from deployments.contracts import VocabularyTerm, Word
+from serve_app.engine_settings import RecognitionSettings
 from serve_app.live.contracts import AudioFormat, Encoding, Final, SpeechStarted
+from serve_app.settings import Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.serve_app.dialects.edge_fixtures import socket_to
@@ -202,22 +204,25 @@ async def test_what_can_change_once_audio_has_come(edge: Edge, socket: AsgiSocke
 
 
 @pytest.mark.parametrize(
-    ("part", "content"),
+    ("part", "content", "named"),
     [
-        ("format", {"type": "audio/pcmu"}),
-        ("transcription", {"keywords": ["Rayscribe"]}),
-        ("transcription", {"language": "en"}),
-        ("turn_detection", None),
-        ("turn_detection", {"silence_duration_ms": 900}),
+        ("format", {"type": "audio/pcmu"}, "format"),
+        ("transcription", {"model": "any", "keywords": ["Rayscribe"]}, "transcription.keywords"),
+        ("transcription", {"language": "en"}, "transcription.language"),
+        ("transcription", {"delay": "xhigh"}, "transcription.delay"),
+        ("transcription", {"model": "second"}, "transcription.model"),
+        ("turn_detection", None, "turn_detection"),
+        ("turn_detection", {"threshold": 0.9}, "turn_detection.threshold"),
+        ("turn_detection", {"prefix_padding_ms": 0, "silence_duration_ms": 900}, "turn_detection.silence_duration_ms"),
     ],
 )
-async def test_what_cannot_change_once_audio_has_come(
-    edge: Edge, socket: AsgiSocket, part: str, content: dict[str, Any] | None
-) -> None:
-    socket.say(APPEND)
-    await socket.read_until(f"{TEXT}.completed")
-    socket.say(update(**{part: content}))
-    assert (await socket.read_until("error"))["error"]["param"] == f"{INPUT}.{part}"
+async def test_what_cannot_change_once_audio_has_come(part: str, content: dict[str, Any] | None, named: str) -> None:
+    edge = Edge(Settings(recognizers={"second": RecognitionSettings()}))
+    async with asgi_socket(edge.app, URL) as socket:
+        socket.say(APPEND)
+        await socket.read_until(f"{TEXT}.completed")
+        socket.say(update(**{part: content}))
+        assert (await socket.read_until("error"))["error"]["param"] == f"{INPUT}.{named}"
     assert len(edge.live.sessions) == 1
 
 

@@ -21,7 +21,7 @@ from deployments.errors import (
 from serve_app.settings import LiveSettings, Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
-from tests.fakes.live import UTTERANCE, LiveScript
+from tests.fakes.live import UTTERANCE, FakeLiveService, LiveScript
 from tests.fakes.virtual_time import virtually
 from tests.serve_app.dialects.edge_fixtures import socket_to
 from tests.serve_app.dialects.sixtydb_live import AUDIO, HANDSHAKE, SAID, START, STARTED, URL, kinds
@@ -93,6 +93,18 @@ async def test_a_client_that_says_nothing() -> None:
     async with asgi_socket(edge.app, URL) as socket:
         assert kinds(await socket.rest()) == [*HANDSHAKE, "error"]
     assert socket.close_code == 1008
+
+
+@virtually
+async def test_a_server_that_goes_ends_a_session_of_one_utterance_behind_that_utterance() -> None:
+    edge = Edge(live=FakeLiveService(LiveScript({}, on_close=UTTERANCE)))
+    async with asgi_socket(edge.app, URL) as socket:
+        socket.say({**START, "config": {**START["config"], "continuous_mode": False}})
+        await socket.read_until("session_started")
+        edge.app.state.services.draining.set()
+        *_, final, error = await socket.rest()
+    assert (final["text"], error["error_code"]) == ("Hello there.", "STT_UPSTREAM_UNAVAILABLE")
+    assert socket.close_code == 1012
 
 
 async def test_a_client_that_vanishes_leaves_nothing_behind(edge: Edge, socket: AsgiSocket) -> None:

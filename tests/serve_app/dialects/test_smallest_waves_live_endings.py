@@ -27,7 +27,8 @@ from serve_app.access.plans import Plan
 from serve_app.live.contracts import SpeechStarted
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
-from tests.fakes.live import EMPTY_FINAL, UTTERANCE, LiveScript
+from tests.fakes.live import EMPTY_FINAL, UTTERANCE, FakeLiveService, LiveScript
+from tests.fakes.virtual_time import virtually
 from tests.serve_app.dialects.smallest_waves_live import CLOSE, FINAL, FINALIZE, refused, said, url_of
 
 pytestmark = pytest.mark.unit
@@ -101,6 +102,18 @@ async def test_a_session_that_fails_says_why(
     assert last["session_id"]
     assert socket.close_code == close_code
     assert not any(answer.get("is_last") for answer in answers)
+
+
+@virtually
+async def test_a_server_that_goes_says_no_last_words_that_the_client_has_not_asked_for() -> None:
+    edge = Edge(live=FakeLiveService(LiveScript({}, on_close=UTTERANCE)))
+    async with asgi_socket(edge.app, url_of()) as socket:
+        socket.say(b"audio")
+        await asyncio.sleep(1)
+        edge.app.state.services.draining.set()
+        *_, final, error = await socket.rest()
+    assert (final["transcript"], final["is_final"], final["is_last"]) == ("Hello there.", True, False)
+    assert (error["type"], error["error_code"], socket.close_code) == ("error", "SERVICE_UNAVAILABLE", 1012)
 
 
 async def test_a_message_that_is_too_large(edge: Edge) -> None:

@@ -26,12 +26,13 @@ from deployments.errors import (
 )
 from serve_app.access.visit import Visit
 from serve_app.dialects.socket_frames import close_code
-from serve_app.live.contracts import LiveOptions
-from tests.fakes.asgi_socket import AsgiSocket
+from serve_app.live.contracts import LiveOptions, SessionEnded
+from serve_app.settings import LiveSettings, Settings
+from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
-from tests.fakes.live import FakeLiveService, FakeLiveSession, LiveScript
+from tests.fakes.live import UTTERANCE, FakeLiveService, FakeLiveSession, LiveScript
 from tests.fakes.losing_access import LosingAccess
-from tests.fakes.virtual_time import virtually
+from tests.fakes.virtual_time import run_virtually, virtually
 from tests.serve_app.dialects.talk import app_of, session_of, talking
 
 pytestmark = pytest.mark.unit
@@ -116,16 +117,89 @@ async def test_a_connection_without_a_session_ends_when_nothing_comes() -> None:
     edge = Edge()
     limit_s = edge.settings.live.idle_timeout_s
     socket = AsgiSocket(app_of(edge), "/talk?again")
-    # A session that is open knows by itself how long it has been idle.
     socket.say("start")
-    await asyncio.sleep(10 * limit_s)
-    assert socket.close_code is None
     socket.say("close")
     await asyncio.sleep(limit_s - 1)
     assert socket.close_code is None
-    await asyncio.sleep(limit_s + 1)
+    await asyncio.sleep(2)
     assert (await socket.rest())[-1] == {"type": "error", "kind": "SessionIdle"}
     assert socket.close_code == 1008
+
+
+@virtually
+async def test_a_session_ends_behind_its_last_words_when_nothing_comes() -> None:
+    settings = Settings(live=LiveSettings(idle_timeout_s=10.0))
+    edge = Edge(settings, live=FakeLiveService(LiveScript(after_messages={}, on_close=UTTERANCE)))
+    async with asgi_socket(app_of(edge), "/talk?start") as socket:
+        said = [message["type"] for message in await socket.rest()]
+    assert asyncio.get_running_loop().time() == pytest.approx(10.0)
+    assert said == ["hello", *(type(event).__name__ for event in UTTERANCE), "error"]
+    assert (socket.messages[-1]["kind"], socket.close_code) == ("SessionIdle", 1008)
+
+
+@pytest.mark.parametrize("message", ["wrong", "anything", b"audio"])
+def test_any_message_says_that_somebody_is_there(message: str | bytes) -> None:
+    edge = Edge()
+
+    async def talk() -> None:
+        async with asgi_socket(app_of(edge), "/talk?start") as socket:
+            for _ in range(5):
+                await asyncio.sleep(edge.settings.live.idle_timeout_s - 1)
+                socket.say(message)
+            await asyncio.sleep(edge.settings.live.idle_timeout_s - 1)
+            assert (socket.close_code, session_of(edge).reason) == (None, None)
+
+    run_virtually(talk)
+
+
+@virtually
+async def test_a_server_that_goes_says_the_last_words_first_and_takes_nothing_for_a_mistake() -> None:
+    edge = Edge(live=FakeLiveService(LiveScript(after_messages={}, on_close=UTTERANCE)))
+    async with asgi_socket(app_of(edge), "/talk?start") as socket:
+        socket.say(b"audio")
+        await asyncio.sleep(1)
+        edge.app.state.services.draining.set()
+        await asyncio.sleep(0)
+        for message in (b"more", "wrong", "close"):
+            socket.say(message)
+        said = [message["type"] for message in await socket.rest()]
+    assert said == ["hello", *(type(event).__name__ for event in UTTERANCE), "error"]
+    assert socket.messages[-1]["kind"] == "GoingAway"
+    assert socket.close_code == 1012
+    assert session_of(edge).messages == [b"audio"]
+
+
+@virtually
+async def test_a_server_that_goes_does_not_wait_for_ever_for_the_last_words() -> None:
+    edge = Edge(live=FakeLiveService(LiveScript(ended=None)))
+    async with asgi_socket(app_of(edge), "/talk?start") as socket:
+        await asyncio.sleep(1)
+        edge.app.state.services.draining.set()
+        assert (await socket.rest())[-1] == {"type": "error", "kind": "GoingAway"}
+    assert asyncio.get_running_loop().time() == pytest.approx(1 + 8, abs=0.1)
+    assert (socket.close_code, session_of(edge).left) == (1012, True)
+
+
+@virtually
+async def test_a_client_that_closed_before_the_server_went_gets_its_own_end() -> None:
+    edge = Edge(live=FakeLiveService(LiveScript(ended=None)))
+    async with asgi_socket(app_of(edge), "/talk?start") as socket:
+        socket.say("close")
+        await socket.read_until("done")
+        edge.app.state.services.draining.set()
+        await asyncio.sleep(1)
+        session_of(edge).say(SessionEnded(1.0, 1.0))
+        assert await socket.rest() == [{"type": "bye"}]
+    assert socket.close_code == 1000
+
+
+@virtually
+async def test_a_server_that_goes_takes_a_connection_without_a_session_along() -> None:
+    edge = Edge()
+    async with asgi_socket(app_of(edge), "/talk") as socket:
+        edge.app.state.services.draining.set()
+        assert (await socket.rest())[-1] == {"type": "error", "kind": "GoingAway"}
+    assert socket.close_code == 1012
 
 
 class SlowToLeave(FakeLiveService):

@@ -75,6 +75,16 @@ def test_one_ogg_stream_may_follow_another() -> None:
     assert abs(len(decoded(OGG, [ogg_speech(), ogg_speech()])) - 2 * once) <= 1
 
 
+def test_the_stream_before_it_need_not_say_that_it_has_ended() -> None:
+    *pages, _ = _pages(ogg_speech())
+    cut_off = b"".join(pages)
+    both = len(decoded(OGG, [cut_off])) + len(decoded(OGG, [ogg_speech()]))
+    assert abs(len(decoded(OGG, [cut_off, ogg_speech()])) - both) <= 1
+    # Its client began anew before it had any audio.
+    headers = packet_pages([opus_head(), OPUS_TAGS], granules=[0, 0], ends=False, serial=8)
+    assert len(decoded(OGG, [headers, ogg_speech()])) == len(decoded(OGG, [ogg_speech()]))
+
+
 def by_hand(packets: Sequence[bytes], head: bytes, granules: Sequence[int], *, ends: bool = True) -> bytes:
     return packet_pages([head, OPUS_TAGS, *packets], granules=[0, 0, *granules], ends=ends)
 

@@ -51,8 +51,12 @@ def test_the_refiner_polishes_the_words_of_a_final() -> None:
     assert final == replace(FINAL, text="Kubernetes.", words=(word,), polished=True, warnings=(REJECTED,))
 
 
-@pytest.mark.parametrize("error", [Overloaded("full"), StageLost("gone"), ValueError("a mistake of ours")])
-def test_a_final_that_cannot_be_polished_stays(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    # Cancelled: the worker goes away, and what it had in hand with it.
+    [Overloaded("full"), StageLost("gone"), ValueError("a mistake of ours"), asyncio.CancelledError()],
+)
+def test_a_final_that_cannot_be_polished_stays(error: BaseException) -> None:
     async def fail(*_: Any) -> None:
         raise error
 
@@ -159,6 +163,28 @@ def test_a_client_that_goes_stops_the_model() -> None:
     bench = session(polish, hang_up_after_s=5.0)
     assert (polish.utterances, polish.running) == ([0], 0)
     assert [told(final)[1] for final in bench.said(Final)] == [True]
+
+
+def test_a_worker_that_goes_while_it_polishes_costs_the_polish_and_not_the_session() -> None:
+    async def gone(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    graph = FakeGraph()
+    graph.refiner = FakeStage(polish=gone)
+    bench = LiveBench(polish=StagePolish(graph.handles(), TASK))
+
+    async def main() -> None:
+        async with bench.open():
+            await bench.play(speech(1) + silence(1) + speech(1) + silence(1))
+            async with asyncio.timeout(60):
+                await bench.close()
+
+    run_virtually(main)
+    assert [(told(final)[0], told(final)[1]) for final in bench.said(Final) if not final.is_provisional] == [
+        ("word0 word1", False),
+        ("word4 word5", False),
+    ]
+    assert bench.events[-1] == SessionEnded(4.0, 4.0)
 
 
 def test_what_is_told_of_an_utterance_comes_with_both_of_its_finals_and_with_no_empty_one() -> None:

@@ -9,33 +9,20 @@ import pytest
 
 from deployments.errors import (
     ClientTooFast,
+    GoingAway,
     IllegalMove,
     Overloaded,
     ServiceUnavailable,
-    SessionIdle,
     SessionTooLong,
+    StageLost,
     UnsupportedAudio,
 )
-from serve_app.live.contracts import AudioFormat, Encoding, SessionEnded
+from serve_app.live.contracts import AudioFormat, Encoding, Final, SessionEnded
 from tests.fakes.live_audio import ScriptedHearing, half_seconds, silence, speech
 from tests.fakes.live_bench import LIMITS, LiveBench, held, saying
 from tests.fakes.virtual_time import run_virtually
 
 pytestmark = pytest.mark.unit
-
-
-def test_a_session_without_a_message_ends_idle_and_says_so_behind_its_last_words() -> None:
-    async def talk(bench: LiveBench) -> None:
-        await bench.play(speech(1))
-        await bench.ended()
-        assert asyncio.get_running_loop().time() == pytest.approx(61, abs=1)
-        with pytest.raises(SessionIdle):
-            await bench.session.feed(b"")
-
-    bench = held(LiveBench(), talk)
-    assert bench.texts() == ["word0 word1"]
-    assert isinstance(bench.error, SessionIdle)
-    assert not bench.settled
 
 
 def test_the_longest_session_ends_behind_its_last_words() -> None:
@@ -47,6 +34,35 @@ def test_the_longest_session_ends_behind_its_last_words() -> None:
     bench = held(LiveBench(limits=replace(LIMITS, longest_s=5.0)), talk)
     assert isinstance(bench.error, SessionTooLong)
     assert bench.texts() == [" ".join(half_seconds(0, 4.9))]
+
+
+def test_a_session_that_is_closed_for_a_reason_says_its_last_words_and_then_why() -> None:
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(1))
+        bench.session.close_for(GoingAway("this process stops"))
+        # The client may not know yet.
+        for call in (bench.session.feed(speech(1)), bench.session.finalize(), bench.session.clear()):
+            await call
+        await bench.close()
+        with pytest.raises(GoingAway):
+            await bench.session.feed(b"")
+
+    bench = held(LiveBench(), talk)
+    assert bench.texts() == ["word0 word1"]
+    assert isinstance(bench.error, GoingAway)
+    assert not bench.settled
+
+
+def test_who_has_closed_a_session_ends_it_well_whatever_comes_then() -> None:
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(1))
+        await bench.session.close()
+        bench.session.close_for(GoingAway("this process stops"))
+        await bench.ended()
+
+    bench = held(LiveBench(), talk)
+    assert bench.texts() == ["word0 word1"]
+    assert bench.settled == [SessionEnded(1.0, 1.0)]
 
 
 def test_a_client_that_is_too_fast_for_too_long_is_told_once_and_ends() -> None:
@@ -97,6 +113,20 @@ def test_an_error_that_nobody_expects_ends_the_session() -> None:
 
     bench = held(LiveBench(hearing=ScriptedHearing(errors=[RuntimeError("a bug")])), talk)
     assert isinstance(bench.error, RuntimeError)
+
+
+def test_a_session_whose_own_work_is_cancelled_under_it_ends_with_an_error() -> None:
+    async def cancelled(_: Final) -> Final:
+        raise asyncio.CancelledError
+
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(1) + silence(1))
+        async with asyncio.timeout(60):
+            await bench.close()
+
+    bench = held(LiveBench(polish=cancelled), talk)
+    assert isinstance(bench.error, StageLost)
+    assert not bench.settled
 
 
 def test_leaving_cancels_what_runs_at_once() -> None:
