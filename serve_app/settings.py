@@ -80,7 +80,9 @@ class StorageSettings(Section):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL, postgresql+psycopg://…; default: SQLite in the folder. One node only."
     )
-    audio_url: str | None = Field(None, description="s3://bucket/prefix for the audio of jobs; default: the folder.")
+    audio_url: str | None = Field(
+        None, description="s3://bucket/prefix for the audio of this database's jobs; default: the folder."
+    )
 
 
 class AccessSettings(Section):

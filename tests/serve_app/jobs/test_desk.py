@@ -151,9 +151,13 @@ async def test_audio_and_results_go_when_their_time_is_over(bench: JobBench) -> 
 
 async def test_audio_without_a_job_goes_after_an_hour(bench: JobBench) -> None:
     job = await _desk(bench).accept(visit("ann"), order("req_1"), AUDIO)
-    for name in ("job_orphan", "job_orphan.ab.part", "job_new"):
+    orphan, new, foreign = "job_" + "0" * 32, "job_" + "1" * 32, "board-meeting.wav"
+    part, subfolder = f"{orphan}.0123abcd.part", "kept"
+    for name in (orphan, part, new, foreign):
         await bench.audio.put(name, AUDIO)
-    for name in ("job_orphan", "job_orphan.ab.part", job.id):
-        os.utime(bench.folder / "audio" / name, (time.time() - 3601,) * 2)
+    folder = bench.folder / "audio"
+    (folder / subfolder).mkdir()
+    for name in (orphan, part, job.id, foreign, subfolder):
+        os.utime(folder / name, (time.time() - 3601,) * 2)
     await bench.sweeper.sweep_orphans()
-    assert set(await bench.audio.older_than(-1)) == {job.id, "job_new"}
+    assert {path.name for path in folder.iterdir()} == {job.id, new, foreign, subfolder}
