@@ -56,7 +56,7 @@ class JobService:
         biller = LedgerBiller(Ledger(database, billing=settings.access.billing), settings.access)
         queue = JobQueue(database, jobs, forms, biller)
         # Twice the time that a request may take: the rest is for writing its outcome down.
-        outbox = Outbox(database, webhooks.max_attempts, 2 * webhooks.timeout_s)
+        outbox = Outbox(database, webhooks.give_up_after_s, 2 * webhooks.timeout_s)
         self._worker = JobWorker(
             queue, self._audio, pipeline, jobs.concurrent_jobs, on_end=self._job_ended, signals=signals
         )

@@ -92,14 +92,14 @@ class JobBench:
     database: Database
     folder: Path
     settings: JobSettings = field(default_factory=lambda: JobSettings(lease_s=15.0, max_attempts=3))
-    max_deliveries: int = 4
+    give_up_deliveries_after_s: float = 300.0
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
         ledger = Ledger(self.database, billing=False)
         self.store = JobStore(self.database, self.settings.max_queued_per_user, self.clock)
         self.queue = JobQueue(self.database, self.settings, FORMS, LedgerBiller(ledger, AccessSettings()), self.clock)
-        self.outbox = Outbox(self.database, self.max_deliveries, 45.0, self.clock)
+        self.outbox = Outbox(self.database, self.give_up_deliveries_after_s, 45.0, self.clock)
         self.audio = AudioFolder(self.folder / "audio")
         self.sweeper = Sweeper(self.database, self.audio, self.settings, self.clock)
         self._accepted = 0

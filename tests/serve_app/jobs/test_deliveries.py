@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from deployments.errors import SourceUnreachable
 from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState, Job
-from serve_app.jobs.retries import full_jitter_s
+from serve_app.jobs.retries import equal_jitter_s
 from serve_app.jobs.sender import WebhookSender
 from serve_app.jobs.signing import signed_headers
 from serve_app.outbound.client import Acknowledgement, GuardedClient
@@ -23,7 +23,7 @@ from tests.fakes.webhook import FakeWebhook
 
 pytestmark = pytest.mark.unit
 
-SETTINGS = WebhookSettings(max_attempts=4, first_retry_s=2.0, longest_retry_s=100.0)
+SETTINGS = WebhookSettings(first_retry_s=2.0, longest_retry_s=100.0)
 
 
 async def _completed(bench: JobBench, **callback: Any) -> Job:
@@ -142,12 +142,33 @@ async def test_a_sender_that_dies_leaves_its_attempt_on_record_and_the_message_t
 
 async def test_a_message_that_kills_its_senders_ends_as_failed(bench: JobBench) -> None:
     job = await _completed(bench)
-    for _ in range(4):
+    for _ in range(10):
         assert len(await bench.outbox.claim(10)) == 1
         bench.pass_time(45)
     assert await bench.outbox.claim(10) == ()
     delivery = await _delivery(bench, job)
-    assert (delivery.state, len(delivery.attempts)) == (DeliveryState.FAILED, 4)
+    assert (delivery.state, len(delivery.attempts)) == (DeliveryState.FAILED, 10)
+
+
+async def test_after_a_long_outage_of_ours_a_message_is_tried_all_the_same(bench: JobBench) -> None:
+    job = await _completed(bench)
+    await bench.outbox.claim(10)
+    bench.pass_time(1e6)
+    await _deliver(_sender(bench, FakeWebhook()))
+    assert (await _delivery(bench, job)).state is DeliveryState.DELIVERED
+
+
+async def test_a_message_is_tried_for_a_day_and_seldom_after_the_first_hour(bench: JobBench) -> None:
+    settings = WebhookSettings()
+    bench = JobBench(bench.database, bench.folder, give_up_deliveries_after_s=settings.give_up_after_s)
+    job = await _completed(bench)
+    ended_at_s = bench.clock.now_s
+    sender = WebhookSender(bench.outbox, FakeWebhook([Acknowledgement(500)]), settings, fraction=lambda: 0.5)
+    while (delivery := await _delivery(bench, job)).next_attempt_at_s is not None:
+        bench.clock.now_s = delivery.next_attempt_at_s
+        await _deliver(sender)
+    assert 24 * 3600 <= bench.clock.now_s - ended_at_s <= 25 * 3600
+    assert len(delivery.attempts) == 43
 
 
 async def test_the_late_news_of_a_success_is_believed(bench: JobBench) -> None:
@@ -213,6 +234,7 @@ async def test_over_a_real_connection_redirects_are_not_followed_and_private_hos
         assert secret not in caplog.text
 
 
-def test_the_wait_doubles_up_to_a_bound_and_is_spread_over_all_of_it() -> None:
-    assert [full_jitter_s(attempt, 2.0, 60.0, lambda: 1.0) for attempt in (1, 2, 3, 6, 10_000)] == [2, 4, 8, 60, 60]
-    assert full_jitter_s(3, 2.0, 60.0, lambda: 0.25) == 2.0
+def test_the_wait_doubles_up_to_a_bound_and_is_spread_over_the_upper_half_of_it() -> None:
+    assert [equal_jitter_s(attempt, 2.0, 60.0, lambda: 1.0) for attempt in (1, 2, 3, 6, 10_000)] == [2, 4, 8, 60, 60]
+    assert equal_jitter_s(3, 2.0, 60.0, lambda: 0.0) == 4.0
+    assert equal_jitter_s(3, 2.0, 60.0, lambda: 0.5) == 6.0
