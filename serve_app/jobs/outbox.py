@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deployments.contracts import TraceContext
@@ -29,6 +29,8 @@ from serve_app.storage.tables import USERS
 
 _SENDER_DIED = "the worker died before there was an answer"
 _MAX_ERROR_CHARACTERS = 500
+_SENDERS_AT_ONCE = 4
+"""So many that look for work in the same moment, and see the same, each find some."""
 _MAX_LOST_ATTEMPTS = 10
 """A message past its age that has lost so many may be what its senders die of."""
 
@@ -82,22 +84,18 @@ class Outbox:
         self._clock = clock
 
     async def claim(self, limit: int) -> tuple[DueDelivery, ...]:
-        """Begin attempts that are due. First ones go first: a webhook that is down does not hold up the others."""
-        columns = DELIVERIES.c
-        due = (
-            select(DELIVERIES, USERS.c.webhook_secret, JOBS.c.order_json, JOBS.c.ended_at_s)
-            .join(JOBS, JOBS.c.id == columns.job_id)
-            .join(USERS, USERS.c.id == JOBS.c.user_id)
-            .order_by(columns.attempts, columns.next_attempt_at_s)
-            .limit(limit)
-        )
+        """Begin attempts that are due: of the user with the fewest under way, and there first attempts first.
+
+        So webhooks that are down, or that hang until their time is over, hold up nobody else's.
+        """
         async with self._database.reading() as connection:
-            if (await connection.execute(due.where(self._is_due(await self._clock(connection))))).first() is None:
-                return ()
+            turn = _next_in_turn(await self._clock(connection), _SENDERS_AT_ONCE * limit)
+            delivery_ids = (await connection.execute(turn)).scalars().all()
+        if not delivery_ids:
+            return ()
         async with self._database.writing() as connection:
             now_s = await self._clock(connection)
-            query = due.where(self._is_due(now_s)).with_for_update(of=DELIVERIES, skip_locked=True)
-            rows = (await connection.execute(query)).all()
+            rows = (await connection.execute(_locked(delivery_ids, now_s, limit))).all()
             begun = [await self._begin(connection, row, now_s) for row in rows]
         return tuple(delivery for delivery in begun if delivery is not None)
 
@@ -125,10 +123,6 @@ class Outbox:
                 .where(columns.id == delivery.id)
                 .values(state=state.value, next_attempt_at_s=now_s + outcome.retry_in_s)
             )
-
-    def _is_due(self, now_s: float) -> Any:
-        columns = DELIVERIES.c
-        return and_(columns.state == DeliveryState.PENDING.value, columns.next_attempt_at_s <= now_s)
 
     def _is_old(self, ended_at_s: float, now_s: float) -> bool:
         return now_s - ended_at_s >= self._give_up_after_s
@@ -159,6 +153,48 @@ class Outbox:
             request_id=order.request.request_id,
             trace=order.trace,
         )
+
+
+def _is_due(now_s: float) -> ColumnElement[bool]:
+    return and_(DELIVERIES.c.state == DeliveryState.PENDING.value, DELIVERIES.c.next_attempt_at_s <= now_s)
+
+
+def _next_in_turn(now_s: float, limit: int) -> Select[Any]:
+    """Ids of deliveries that are due, in the order in which users take turns."""
+    columns, attempts = DELIVERIES.c, DELIVERY_ATTEMPTS.c
+    under_way = (
+        select(JOBS.c.user_id, func.count().label("attempts"))
+        .join(DELIVERIES, columns.job_id == JOBS.c.id)
+        .join(DELIVERY_ATTEMPTS, and_(attempts.delivery_id == columns.id, attempts.number == columns.attempts))
+        .where(columns.state == DeliveryState.PENDING.value, columns.next_attempt_at_s > now_s)
+        .where(attempts.status.is_(None), attempts.error.is_(None))
+        .group_by(JOBS.c.user_id)
+        .subquery()
+    )
+    in_order = (columns.attempts, columns.next_attempt_at_s)
+    place = func.row_number().over(partition_by=JOBS.c.user_id, order_by=in_order)
+    return (
+        select(columns.id)
+        .join(JOBS, JOBS.c.id == columns.job_id)
+        .join(under_way, under_way.c.user_id == JOBS.c.user_id, isouter=True)
+        .where(_is_due(now_s))
+        .order_by(func.coalesce(under_way.c.attempts, 0) + place, *in_order)
+        .limit(limit)
+    )
+
+
+def _locked(delivery_ids: Sequence[str], now_s: float, limit: int) -> Select[Any]:
+    """The first of these that are still due: another sender may have begun with some, or be about to."""
+    turn = {delivery_id: number for number, delivery_id in enumerate(delivery_ids)}
+    return (
+        select(DELIVERIES, USERS.c.webhook_secret, JOBS.c.order_json, JOBS.c.ended_at_s)
+        .join(JOBS, JOBS.c.id == DELIVERIES.c.job_id)
+        .join(USERS, USERS.c.id == JOBS.c.user_id)
+        .where(DELIVERIES.c.id.in_(delivery_ids), _is_due(now_s))
+        .order_by(case(turn, value=DELIVERIES.c.id))
+        .limit(limit)
+        .with_for_update(of=DELIVERIES, skip_locked=True)
+    )
 
 
 async def post(connection: AsyncConnection, job_id: str, message: Message, now_s: float) -> None:

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.unit
 SETTINGS = WebhookSettings(first_retry_s=2.0, longest_retry_s=100.0)
 
 
-async def _completed(bench: JobBench, **callback: Any) -> Job:
-    job = await bench.accept(**callback)
+async def _completed(bench: JobBench, user: str = "ann", **callback: Any) -> Job:
+    job = await bench.accept(user, **callback)
     claim = await bench.queue.claim()
     assert claim is not None
     assert await bench.queue.complete(claim, transcript_of(job.order.request))
@@ -205,6 +205,30 @@ async def test_first_attempts_go_before_repeated_ones(bench: JobBench) -> None:
     fresh = await _completed(bench)
     (first,) = await bench.outbox.claim(1)
     assert first.id == (await _delivery(bench, fresh)).id
+
+
+async def test_users_take_turns_and_attempts_that_hang_hold_up_their_owner_only(bench: JobBench) -> None:
+    anns = {(await _completed(bench)).id for _ in range(6)}
+    hanging = await bench.outbox.claim(2)
+    bench.pass_time(1)
+    bobs = [await _completed(bench, "bob") for _ in range(3)]
+    began = [delivery.job_id for delivery in (*hanging, *await bench.outbox.claim(2))]
+    assert set(began[:2]) < anns
+    assert began[2:] == [bobs[0].id, bobs[1].id]
+    # Now both have two under way, though bob's are later.
+    (fifth, sixth) = await bench.outbox.claim(2)
+    assert {fifth.job_id in anns, sixth.job_id in anns} == {True, False}
+
+
+async def test_an_attempt_that_is_lost_or_has_ended_holds_nobody_up(bench: JobBench) -> None:
+    await _completed(bench)
+    await bench.outbox.claim(1)
+    bench.pass_time(45)
+    await _completed(bench)
+    await _deliver(_sender(bench, FakeWebhook([Acknowledgement(500)])))
+    anns, _ = await _completed(bench), await _completed(bench, "bob")
+    (next_one,) = await bench.outbox.claim(1)
+    assert next_one.job_id == anns.id
 
 
 async def test_over_a_real_connection_redirects_are_not_followed_and_private_hosts_not_called(
