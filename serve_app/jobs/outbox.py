@@ -55,13 +55,17 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """How an attempt ended: an answer's status, or an error. ``state`` pending means: again after retry_in_s."""
+    """How an attempt ended: an answer's status, or an error. ``state`` pending means: again after retry_in_s.
+
+    What the sender broke off itself says nothing about the receiver, and gives no message up.
+    """
 
     state: DeliveryState
     duration_s: float
     status: int | None = None
     error: str | None = None
     retry_in_s: float = 0.0
+    broken_off: bool = False
 
 
 class Outbox:
@@ -116,7 +120,8 @@ class Outbox:
             if row.state != DeliveryState.PENDING or not (is_latest or outcome.state is DeliveryState.DELIVERED):
                 return
             now_s = await self._clock(connection)
-            gave_up = outcome.state is DeliveryState.PENDING and self._is_old(row.ended_at_s, now_s)
+            has_failed = outcome.state is DeliveryState.PENDING and not outcome.broken_off
+            gave_up = has_failed and self._is_old(row.ended_at_s, now_s)
             state = DeliveryState.FAILED if gave_up else outcome.state
             await connection.execute(
                 update(DELIVERIES)

@@ -78,10 +78,6 @@ class WebhookSender:
             self._attempts.add(task)
             task.add_done_callback(self._ended)
 
-    async def finish(self) -> None:
-        """Wait for the attempts that are under way."""
-        await asyncio.gather(*self._attempts)
-
     async def stop(self) -> None:
         """End the attempts that are under way; each is on record, and made again soon."""
         stopping = list(self._attempts)
@@ -102,7 +98,10 @@ class WebhookSender:
         try:
             answer = await self._send(delivery)
         except asyncio.CancelledError:
-            outcome = self._again(delivery, begun_s, error="the service was stopped", at_once=True)
+            duration_s = time.monotonic() - begun_s
+            outcome = AttemptOutcome(
+                DeliveryState.PENDING, duration_s, error="the service was stopped", broken_off=True
+            )
             self._signals.count(WEBHOOK_ATTEMPTS, outcome="stopped")
             await self._outbox.settle(delivery, outcome)
             raise
@@ -149,11 +148,10 @@ class WebhookSender:
         status: int | None = None,
         error: str | None = None,
         not_before_s: float = 0.0,
-        at_once: bool = False,
     ) -> AttemptOutcome:
         settings = self._settings
         backoff_s = equal_jitter_s(delivery.number, settings.first_retry_s, settings.longest_retry_s, self._fraction)
-        retry_in_s = 0.0 if at_once else max(backoff_s, min(not_before_s, settings.longest_retry_s))
+        retry_in_s = max(backoff_s, min(not_before_s, settings.longest_retry_s))
         return AttemptOutcome(DeliveryState.PENDING, time.monotonic() - begun_s, status, error, retry_in_s)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
