@@ -74,7 +74,9 @@ class JobWorker:
 
     async def fill(self) -> None:
         """Begin with jobs while there are any and there is room."""
-        while len(self._running) < self._concurrent_jobs and (claim := await self._queue.claim()) is not None:
+        while len(self._running) < self._concurrent_jobs:
+            if (claim := await self._queue.claim(tuple(self._running))) is None:
+                return
             task = asyncio.create_task(self._attempt(claim))
             self._running[claim.lease_id] = task
             task.add_done_callback(lambda done, claim=claim: self._ended(claim, done))  # type: ignore[misc]
