@@ -7,7 +7,7 @@ import sqlite3
 import weakref
 from typing import Any
 
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -25,7 +25,11 @@ _POSTGRES_CONNECT_ARGS: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "tcp_user_timeout": 10_000,
+    # Of several hosts the one that can write; of one that cannot, after a failover, none.
+    "target_session_attrs": "read-write",
 }
+_READ_ONLY = "25006"
+"""The SQLSTATE of a write to a server that became a standby, or whose disk is full."""
 
 
 class _ClosedWithItsCursors(sqlite3.Connection):
@@ -98,7 +102,7 @@ def postgres_engine(url: URL, lock_timeout_s: float) -> AsyncEngine:
         "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
     }
     try:
-        return create_async_engine(
+        engine = create_async_engine(
             url,
             hide_parameters=True,
             pool_size=_CONNECTIONS,
@@ -110,6 +114,14 @@ def postgres_engine(url: URL, lock_timeout_s: float) -> AsyncEngine:
         )
     except ModuleNotFoundError as error:
         raise EngineUnavailable("PostgreSQL needs psycopg: pip install 'rayscribe[postgres]'") from error
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def leave(context: ExceptionContext) -> None:
+        # Its connections are of no use any more; the next ones are to a server that can write.
+        if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
+
+    return engine
 
 
 def is_outage(error: SQLAlchemyError) -> bool:

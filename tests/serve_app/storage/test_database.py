@@ -168,6 +168,43 @@ async def test_a_connection_that_is_cut_is_an_outage_and_the_next_transaction_ge
     await database.close()
 
 
+async def test_a_server_that_no_longer_takes_writes_is_an_outage_and_is_left(
+    postgres: PostgresServer, migrated_database: str
+) -> None:
+    postgres.empty(migrated_database)
+    database = Database(postgres.url(migrated_database))
+
+    async def write() -> None:
+        async with database.writing() as connection:
+            await connection.execute(insert(USERS), _user("ann"))
+
+    async with database.writing() as connection:
+        await connection.execute(text("SET default_transaction_read_only = on"))
+    with pytest.raises(ServiceUnavailable):
+        await write()
+    await write()
+    assert await _count(database) == 1
+    await database.close()
+
+
+async def test_no_connection_is_made_to_a_server_that_takes_no_writes_unless_the_url_says_so(
+    postgres: PostgresServer,
+) -> None:
+    name = postgres.new_database()
+    database = Database(postgres.url(name))
+    async with database.writing() as connection:
+        await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    await database.close()
+    with pytest.raises(ServiceUnavailable):
+        async with database.reading():
+            pass
+    await database.close()
+    undemanding = Database(postgres.url(name) + "&target_session_attrs=any")
+    async with undemanding.reading() as connection:
+        assert (await connection.execute(text("SHOW transaction_read_only"))).scalar_one() == "on"
+    await undemanding.close()
+
+
 async def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
     async with database.writing() as connection:
         await connection.execute(insert(USERS), _user("ann"))
