@@ -86,7 +86,9 @@ class StorageSettings(Section):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL, postgresql+psycopg://…; default: SQLite in the folder. One node only."
     )
-    audio_url: str | None = Field(None, description="s3://bucket/prefix for the audio of jobs; default: the folder.")
+    audio_url: str | None = Field(
+        None, description="s3://bucket/prefix for the audio of this database's jobs; default: the folder."
+    )
 
 
 class AccessSettings(Section):
@@ -165,8 +167,12 @@ class JobSettings(Section):
 class WebhookSettings(Section):
     """How results are delivered."""
 
-    max_attempts: int = Field(10, ge=1, description="Then the delivery counts as failed; the job keeps its result.")
-    first_retry_s: float = Field(2.0, gt=0, description="Doubles with each attempt, with jitter.")
+    give_up_after_s: float = Field(
+        86400.0,
+        gt=0,
+        description="An attempt that fails so long after the job ended is the last; the job keeps its result.",
+    )
+    first_retry_s: float = Field(2.0, gt=0, description="Doubles with each attempt; half to all of it is waited.")
     longest_retry_s: float = Field(3600.0, gt=0, description="Ceiling of the doubling.")
     timeout_s: float = Field(15.0, gt=0, description="For one attempt, all of it.")
     concurrent_deliveries: int = Field(8, ge=1, description="Attempts of one runner replica at once.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.errors import EngineUnavailable, NotFound, ServiceUnavailable
+from serve_app.jobs.rows import is_job_id
 from serve_app.settings import S3Settings, StorageSettings
 from serve_app.storage.location import storage_folder
 
@@ -24,10 +26,11 @@ Audio = npt.NDArray[np.uint8]
 _Result = TypeVar("_Result")
 # Files or objects at once; each thread mostly waits.
 _THREADS = 4
+_PART = re.compile(r"\.[0-9a-f]{8}\.part")
 
 
 class AudioStore(Protocol):
-    """Files by name. All methods raise ServiceUnavailable when the place does not answer, or is full."""
+    """Files by the id of their job. All methods raise ServiceUnavailable when the place does not answer, or is full."""
 
     async def put(self, name: str, audio: Audio) -> None:
         """Keep a file; when this returns, it survives a crash of the machine as well as the place can promise."""
@@ -46,12 +49,21 @@ class AudioStore(Protocol):
         ...
 
     async def older_than(self, age_s: float) -> tuple[str, ...]:
-        """Names of files that were put so long ago, left-overs of puts that did not end among them."""
+        """Names of files that were put so long ago, left-overs of puts that did not end among them.
+
+        The place may be somebody else's, too: what no put can have made is not told, so that nobody deletes it.
+        """
         ...
 
     async def close(self) -> None:
         """Free threads and connections."""
         ...
+
+
+def is_audio_name(name: str) -> bool:
+    """Whether a put, also one that did not end, may have made a file of this name."""
+    job_id, dot, rest = name.partition(".")
+    return is_job_id(job_id) and (not dot or _PART.fullmatch(dot + rest) is not None)
 
 
 def open_audio_store(storage: StorageSettings, s3: S3Settings) -> AudioStore:
@@ -132,6 +144,8 @@ class AudioFolder:
         names = []
         with os.scandir(self._folder) as entries:
             for entry in entries:
+                if not is_audio_name(entry.name) or not entry.is_file(follow_symlinks=False):
+                    continue
                 with contextlib.suppress(FileNotFoundError):
                     if entry.stat().st_mtime <= put_before_s:
                         names.append(entry.name)

@@ -18,7 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from deployments.errors import NotFound, ServiceUnavailable
-from serve_app.jobs.audio import Audio
+from serve_app.jobs.audio import Audio, is_audio_name
+from serve_app.jobs.rows import JOB_ID_PREFIX
 from serve_app.settings import S3Settings
 
 _Result = TypeVar("_Result")
@@ -96,10 +97,9 @@ class AudioBucket:
             raise
 
     def _aged(self, put_before_s: float) -> list[str]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
-        return [
-            entry["Key"].removeprefix(self._prefix)
-            for page in pages
-            for entry in page.get("Contents", [])
-            if entry["LastModified"].timestamp() <= put_before_s
-        ]
+        prefix = self._prefix + JOB_ID_PREFIX
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        entries = (entry for page in pages for entry in page.get("Contents", []))
+        aged = (entry["Key"] for entry in entries if entry["LastModified"].timestamp() <= put_before_s)
+        names = (key.removeprefix(self._prefix) for key in aged)
+        return [name for name in names if is_audio_name(name)]

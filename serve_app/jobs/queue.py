@@ -40,6 +40,14 @@ class Biller(Protocol):
         ...
 
 
+class Contact(Protocol):
+    """How long the runner has been in touch with the database (DatabaseContact)."""
+
+    def reached(self, now_s: float) -> bool:
+        """Note that the database answered; whether silent runners may be taken for dead."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A job that is its runner's while the lease lasts."""
@@ -57,27 +65,33 @@ class JobQueue:
         settings: JobSettings,
         forms: Mapping[str, CallbackForm],
         biller: Biller,
+        contact: Contact,
         clock: DatabaseClock = database_time_s,
     ) -> None:
         self._database = database
         self._settings = settings
         self._forms = forms
         self._biller = biller
+        self._contact = contact
         self._clock = clock
 
-    async def claim(self) -> Claim | None:
+    async def claim(self, held: Collection[str] = ()) -> Claim | None:
         """The next job, or None: of the user with the fewest running jobs the one that came first.
 
-        Jobs whose lease ended are queued again before, or given up where that happened too often.
+        Jobs whose lease ended are queued again before, or given up where that happened too often; but not those under
+        the leases that the caller holds, which are prolonged, and none while silence may be our own.
         """
         async with self._database.reading() as connection:
             now_s = await self._clock(connection)
-            anything = select(JOBS.c.id).where(or_(_is_claimable(now_s), _is_abandoned(now_s))).limit(1)
-            if (await connection.execute(anything)).first() is None:
+            may_take_back = self._contact.reached(now_s)
+            is_work = or_(_is_claimable(now_s), _is_abandoned(now_s)) if may_take_back else _is_claimable(now_s)
+            if (await connection.execute(select(JOBS.c.id).where(is_work).limit(1))).first() is None:
                 return None
         async with self._database.writing() as connection:
             now_s = await self._clock(connection)
-            await self._take_back(connection, now_s)
+            if may_take_back:
+                await self._prolong(connection, held, now_s)
+                await self._take_back(connection, now_s)
             row = (await connection.execute(_next_job(now_s))).one_or_none()
             if row is None:
                 return None
@@ -94,16 +108,18 @@ class JobQueue:
         return Claim(job, lease_id)
 
     async def renew(self, lease_ids: Collection[str]) -> frozenset[str]:
-        """Prolong leases; those that are lost, because the job was cancelled or somebody else has it."""
+        """Prolong leases; those that are lost, because the job was cancelled or somebody else has it.
+
+        Without any it keeps in touch, however seldom the caller looks for jobs.
+        """
         if not lease_ids:
+            async with self._database.reading() as connection:
+                self._contact.reached(await self._clock(connection))
             return frozenset()
         async with self._database.writing() as connection:
-            until_s = await self._clock(connection) + self._settings.lease_s
-            held = JOBS.c.lease_id.in_(lease_ids)
-            renewed = await connection.execute(
-                update(JOBS).where(held).values(lease_until_s=until_s).returning(JOBS.c.lease_id)
-            )
-            return frozenset(lease_ids) - frozenset(renewed.scalars())
+            now_s = await self._clock(connection)
+            self._contact.reached(now_s)
+            return frozenset(lease_ids) - await self._prolong(connection, lease_ids, now_s)
 
     async def complete(self, claim: Claim, transcript: Transcript) -> bool:
         """Keep the result, charge for it and send it, all or nothing; False if the lease was lost."""
@@ -143,6 +159,12 @@ class JobQueue:
                 return False
             await self._requeue(connection, row, await self._clock(connection), delay_s, setback)
         return True
+
+    async def _prolong(self, connection: AsyncConnection, lease_ids: Collection[str], now_s: float) -> frozenset[str]:
+        prolonged = (
+            update(JOBS).where(JOBS.c.lease_id.in_(lease_ids)).values(lease_until_s=now_s + self._settings.lease_s)
+        )
+        return frozenset((await connection.execute(prolonged.returning(JOBS.c.lease_id))).scalars())
 
     async def _take_back(self, connection: AsyncConnection, now_s: float) -> None:
         """Jobs whose runner is silent; skip_locked, because a runner that just renews is not."""

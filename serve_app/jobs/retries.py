@@ -9,10 +9,10 @@ Fraction = Callable[[], float]
 """A random number in [0, 1)."""
 
 
-def full_jitter_s(attempt: int, first_s: float, longest_s: float, fraction: Fraction = random.random) -> float:
-    """Seconds after the attempt of this number (from 1) failed: anything up to a bound that doubles each time.
+def equal_jitter_s(attempt: int, first_s: float, longest_s: float, fraction: Fraction = random.random) -> float:
+    """Seconds after the attempt of this number (from 1) failed: half to all of a bound that doubles each time.
 
-    "Full jitter": M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+    "Equal jitter": M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
     """
     # 2**62 is more seconds than anybody waits, and no overflow.
-    return fraction() * min(longest_s, first_s * 2.0 ** min(attempt - 1, 62))
+    return (0.5 + 0.5 * fraction()) * min(longest_s, first_s * 2.0 ** min(attempt - 1, 62))

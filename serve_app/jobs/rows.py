@@ -20,9 +20,9 @@ TRANSCRIPT = TypeAdapter(Transcript)
 FAILURE = TypeAdapter(JobFailure)
 
 WITHOUT_TRANSCRIPT = tuple(column for column in JOBS.c if column is not JOBS.c.transcript_json)
+JOB_ID_PREFIX = "job_"
 
-
-_JOB_ID = re.compile(r"job_[0-9a-f]{32}")
+_JOB_ID = re.compile(JOB_ID_PREFIX + "[0-9a-f]{32}")
 
 
 class IllegalMove(Exception):
@@ -31,7 +31,7 @@ class IllegalMove(Exception):
 
 def new_job_id(now_s: float) -> str:
     """``job_`` and 32 hexadecimal digits, of which 12 are the time in milliseconds: jobs sort by it."""
-    return f"job_{int(now_s * 1000):012x}{secrets.token_hex(10)}"
+    return f"{JOB_ID_PREFIX}{int(now_s * 1000):012x}{secrets.token_hex(10)}"
 
 
 def is_job_id(text: str) -> bool:

@@ -18,7 +18,7 @@ from deployments.tracing import annotate, begun_span, note_failure, trace_header
 from serve_app.cluster import adopt_request_id
 from serve_app.jobs.contracts import DeliveryState
 from serve_app.jobs.outbox import AttemptOutcome, DueDelivery, Outbox
-from serve_app.jobs.retries import Fraction, full_jitter_s
+from serve_app.jobs.retries import Fraction, equal_jitter_s
 from serve_app.jobs.signing import signed_headers
 from serve_app.outbound.client import Acknowledgement
 from serve_app.settings import WebhookSettings
@@ -44,7 +44,7 @@ class WebhookSender:
     """Some attempts at once. ``deliver_due`` is called by a loop; attempts run in tasks of their own.
 
     An answer of 2xx is a success, and 410 (Gone) the end. Anything else, redirects among them, is tried again after a
-    time that doubles, with full jitter; a webhook that says Retry-After is not asked earlier, within longest_retry_s.
+    time that doubles, with jitter; a webhook that says Retry-After is not asked earlier, within longest_retry_s.
     """
 
     def __init__(
@@ -78,10 +78,6 @@ class WebhookSender:
             self._attempts.add(task)
             task.add_done_callback(self._ended)
 
-    async def finish(self) -> None:
-        """Wait for the attempts that are under way."""
-        await asyncio.gather(*self._attempts)
-
     async def stop(self) -> None:
         """End the attempts that are under way; each is on record, and made again soon."""
         stopping = list(self._attempts)
@@ -102,7 +98,10 @@ class WebhookSender:
         try:
             answer = await self._send(delivery)
         except asyncio.CancelledError:
-            outcome = self._again(delivery, begun_s, error="the service was stopped", at_once=True)
+            duration_s = time.monotonic() - begun_s
+            outcome = AttemptOutcome(
+                DeliveryState.PENDING, duration_s, error="the service was stopped", broken_off=True
+            )
             self._signals.count(WEBHOOK_ATTEMPTS, outcome="stopped")
             await self._outbox.settle(delivery, outcome)
             raise
@@ -149,11 +148,10 @@ class WebhookSender:
         status: int | None = None,
         error: str | None = None,
         not_before_s: float = 0.0,
-        at_once: bool = False,
     ) -> AttemptOutcome:
         settings = self._settings
-        backoff_s = full_jitter_s(delivery.number, settings.first_retry_s, settings.longest_retry_s, self._fraction)
-        retry_in_s = 0.0 if at_once else max(backoff_s, min(not_before_s, settings.longest_retry_s))
+        backoff_s = equal_jitter_s(delivery.number, settings.first_retry_s, settings.longest_retry_s, self._fraction)
+        retry_in_s = max(backoff_s, min(not_before_s, settings.longest_retry_s))
         return AttemptOutcome(DeliveryState.PENDING, time.monotonic() - begun_s, status, error, retry_in_s)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

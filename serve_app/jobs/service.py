@@ -13,6 +13,7 @@ from serve_app.access.ledger import Ledger
 from serve_app.jobs.audio import open_audio_store
 from serve_app.jobs.billing import LedgerBiller
 from serve_app.jobs.census import Census
+from serve_app.jobs.contact import DatabaseContact
 from serve_app.jobs.contracts import CallbackForm
 from serve_app.jobs.loop import Loop
 from serve_app.jobs.outbox import Outbox
@@ -54,9 +55,9 @@ class JobService:
         guard = AddressGuard(sources.allowed_hosts, sources.allowed_networks)
         self._client = GuardedClient(guard, min(sources.connect_timeout_s, webhooks.timeout_s))
         biller = LedgerBiller(Ledger(database, billing=settings.access.billing), settings.access)
-        queue = JobQueue(database, jobs, forms, biller)
+        queue = JobQueue(database, jobs, forms, biller, DatabaseContact(jobs.lease_s))
         # Twice the time that a request may take: the rest is for writing its outcome down.
-        outbox = Outbox(database, webhooks.max_attempts, 2 * webhooks.timeout_s)
+        outbox = Outbox(database, webhooks.give_up_after_s, 2 * webhooks.timeout_s)
         self._worker = JobWorker(
             queue, self._audio, pipeline, jobs.concurrent_jobs, on_end=self._job_ended, signals=signals
         )
@@ -67,7 +68,7 @@ class JobService:
         self._loops = (
             self._filling,
             self._delivering,
-            Loop("renewing leases", self._worker.renew, jobs.lease_s / 3),
+            Loop("renewing leases", self._worker.renew, jobs.lease_s / 4),
             Loop("counting jobs", Census(database, signals).take, _CENSUS_INTERVAL_S),
             Loop("sweeping", sweeper.sweep, _SWEEP_INTERVAL_S),
             Loop("sweeping audio without a job", sweeper.sweep_orphans, _ORPHAN_INTERVAL_S),

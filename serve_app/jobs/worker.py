@@ -29,7 +29,7 @@ from serve_app.cluster import adopt_request_id
 from serve_app.jobs.audio import AudioStore
 from serve_app.jobs.contracts import Job, JobFailure
 from serve_app.jobs.queue import Claim, JobQueue
-from serve_app.jobs.retries import Fraction, full_jitter_s
+from serve_app.jobs.retries import Fraction, equal_jitter_s
 from serve_app.transcriptions import Transcriber
 
 _Result = TypeVar("_Result")
@@ -74,7 +74,9 @@ class JobWorker:
 
     async def fill(self) -> None:
         """Begin with jobs while there are any and there is room."""
-        while len(self._running) < self._concurrent_jobs and (claim := await self._queue.claim()) is not None:
+        while len(self._running) < self._concurrent_jobs:
+            if (claim := await self._queue.claim(tuple(self._running))) is None:
+                return
             task = asyncio.create_task(self._attempt(claim))
             self._running[claim.lease_id] = task
             task.add_done_callback(lambda done, claim=claim: self._ended(claim, done))  # type: ignore[misc]
@@ -146,7 +148,7 @@ class JobWorker:
     async def _failed(self, claim: Claim, error: Exception) -> bool:
         if isinstance(error, _FINAL):
             return await self._queue.fail(claim, JobFailure(type(error).__name__, str(error)))
-        delay_s = full_jitter_s(claim.job.attempts, _FIRST_DELAY_S, _LONGEST_DELAY_S, self._fraction)
+        delay_s = equal_jitter_s(claim.job.attempts, _FIRST_DELAY_S, _LONGEST_DELAY_S, self._fraction)
         if isinstance(error, ServiceUnavailable) and not isinstance(error, _SUSPECT):
             return await self._queue.put_back(claim, max(delay_s, error.retry_after_s))
         if isinstance(error, RayscribeError):

@@ -16,7 +16,7 @@ def retry_after_s(header: str | None, now: datetime | None = None) -> float | No
     except ValueError:
         try:
             at = parsedate_to_datetime(header)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         # A date without a zone is in UTC, as the RFC has them all.
         at = at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -4,43 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deployments import service_log as log
 from deployments.errors import EngineUnavailable, ServiceUnavailable
 from deployments.signal_table import DATABASE_FAILURES, DATABASE_TIME
 from deployments.signals import SILENT, Signals
+from serve_app.storage.engines import is_outage, postgres_engine, sqlite_engine
 
-# At DEBUG it writes every statement with its parameters: keys' hashes, URLs, transcripts.
-logging.getLogger("aiosqlite").setLevel(logging.INFO)
-
-_CONNECTIONS = 5
-_MORE_CONNECTIONS_UNDER_LOAD = 5
 _MIGRATION_LOCK = 0x5261795363726962
 """Any number that nobody else takes an advisory lock on: "RayScrib" in ASCII."""
 _WAL_RETRY_S = 0.02
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_BUSY_SNAPSHOT)
-
-_POSTGRES_CONNECT_ARGS: dict[str, Any] = {
-    # Without these a server that vanished from the network would hold a request for as long as TCP likes: two hours.
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "tcp_user_timeout": 10_000,
-}
 
 
 class Database:
@@ -70,7 +56,7 @@ class Database:
         self._lock_timeout_s = lock_timeout_s
         self._signals = signals
         self._clock = clock
-        self._engine = (_sqlite_engine if self.is_sqlite else _postgres_engine)(self._url, lock_timeout_s)
+        self._engine = (sqlite_engine if self.is_sqlite else postgres_engine)(self._url, lock_timeout_s)
         # SQLite lets one writer in at a time and lets the others poll. Those of this process queue here instead: in
         # order, and without a thread each.
         self._turn = asyncio.Lock()
@@ -165,7 +151,7 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
-            if not _is_outage(error):
+            if not is_outage(error):
                 raise
             log.warning("database does not answer", reason=self._reason(error))
             # `from None`: whoever logs the traceback shall not log what the driver knows about the connection.
@@ -212,71 +198,6 @@ def _checked(url: str) -> URL:
     if parsed.get_backend_name() == "sqlite" and (parsed.database or ":memory:").startswith((":memory:", "file:")):
         raise ValueError("a SQLite database must be a plain file: other processes have to find it")
     return parsed
-
-
-def _sqlite_engine(url: URL, lock_timeout_s: float) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        hide_parameters=True,
-        pool_size=_CONNECTIONS,
-        max_overflow=_MORE_CONNECTIONS_UNDER_LOAD,
-        pool_timeout=lock_timeout_s,
-        # isolation_level None: Python's own idea of when a transaction begins is not ours.
-        connect_args={"timeout": lock_timeout_s, "isolation_level": None},
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def set_up(dbapi_connection: Any, _record: Any) -> None:
-        cursor = dbapi_connection.cursor()
-        cursor.execute("PRAGMA foreign_keys=ON")
-        # Accepted means stored: with NORMAL a power cut takes the last transactions along.
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        statement = connection.get_execution_options().get("begin", "BEGIN")
-        if statement is not None:
-            connection.exec_driver_sql(statement)
-
-    return engine
-
-
-def _postgres_engine(url: URL, lock_timeout_s: float) -> AsyncEngine:
-    server_settings = {
-        "lock_timeout": f"{lock_timeout_s * 1000:.0f}",
-        # A holder of locks that went silent inside a transaction, as a machine does that lost its network.
-        "idle_in_transaction_session_timeout": "60000",
-    }
-    connect_args = {
-        **_POSTGRES_CONNECT_ARGS,
-        "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
-    }
-    try:
-        return create_async_engine(
-            url,
-            hide_parameters=True,
-            pool_size=_CONNECTIONS,
-            max_overflow=_MORE_CONNECTIONS_UNDER_LOAD,
-            pool_timeout=lock_timeout_s,
-            pool_pre_ping=True,
-            # What the URL says of these goes first.
-            connect_args={name: value for name, value in connect_args.items() if name not in url.query},
-        )
-    except ModuleNotFoundError as error:
-        raise EngineUnavailable("PostgreSQL needs psycopg: pip install 'rayscribe[postgres]'") from error
-
-
-def _is_outage(error: SQLAlchemyError) -> bool:
-    """Whether trying again later may help; the alternative is a mistake in a statement."""
-    if isinstance(error, PoolTimeoutError):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    if isinstance(error.orig, sqlite3.Error):
-        # Among SQLite's operational errors this one is for statements it cannot make sense of.
-        return isinstance(error, OperationalError) and error.orig.sqlite_errorcode != sqlite3.SQLITE_ERROR
-    return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
 
 
 def _no_answer() -> ServiceUnavailable:

@@ -18,7 +18,7 @@ from serve_app.jobs.audio import AudioFolder
 from serve_app.jobs.billing import LedgerBiller
 from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
 from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.queue import JobQueue
+from serve_app.jobs.queue import Contact, JobQueue
 from serve_app.jobs.rows import new_job_id
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.sweeper import Sweeper
@@ -39,6 +39,13 @@ class FakeClock:
 
     async def __call__(self, _: AsyncConnection) -> float:
         return self.now_s
+
+
+class InTouch:
+    """Always in touch with the database, whatever time it is."""
+
+    def reached(self, now_s: float) -> bool:
+        return True
 
 
 class PlainForms:
@@ -92,17 +99,22 @@ class JobBench:
     database: Database
     folder: Path
     settings: JobSettings = field(default_factory=lambda: JobSettings(lease_s=15.0, max_attempts=3))
-    max_deliveries: int = 4
+    give_up_deliveries_after_s: float = 300.0
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
         ledger = Ledger(self.database, billing=False)
         self.store = JobStore(self.database, self.settings.max_queued_per_user, self.clock)
-        self.queue = JobQueue(self.database, self.settings, FORMS, LedgerBiller(ledger, AccessSettings()), self.clock)
-        self.outbox = Outbox(self.database, self.max_deliveries, 45.0, self.clock)
+        self._biller = LedgerBiller(ledger, AccessSettings())
+        self.queue = self.queue_of(InTouch())
+        self.outbox = Outbox(self.database, self.give_up_deliveries_after_s, 45.0, self.clock)
         self.audio = AudioFolder(self.folder / "audio")
         self.sweeper = Sweeper(self.database, self.audio, self.settings, self.clock)
         self._accepted = 0
+
+    def queue_of(self, contact: Contact) -> JobQueue:
+        """Of a runner."""
+        return JobQueue(self.database, self.settings, FORMS, self._biller, contact, self.clock)
 
     async def accept(self, user: str = "ann", a_second_later: bool = True, **callback: Any) -> Job:
         """One more job of a user; each comes a second after the last."""

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployments.errors import RayscribeError
+from serve_app.jobs.sender import WebhookSender
 from serve_app.outbound.client import Acknowledgement
+
+
+async def deliver(sender: WebhookSender) -> None:
+    """Begin what is due, and wait for it."""
+    others = asyncio.all_tasks()
+    await sender.deliver_due()
+    await asyncio.gather(*(asyncio.all_tasks() - others))
+
+
+class HangingWebhook:
+    """Takes a message and never answers."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Semaphore(0)
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+    ) -> Acknowledgement:
+        self.begun.release()
+        await asyncio.Event().wait()
+        raise AssertionError
 
 
 @dataclass

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from deployments.errors import SourceUnreachable
 from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState, Job
-from serve_app.jobs.retries import full_jitter_s
+from serve_app.jobs.retries import equal_jitter_s
 from serve_app.jobs.sender import WebhookSender
 from serve_app.jobs.signing import signed_headers
 from serve_app.outbound.client import Acknowledgement, GuardedClient
@@ -19,15 +19,15 @@ from serve_app.outbound.guard import AddressGuard
 from serve_app.settings import WebhookSettings
 from tests.fakes.job_bench import SECRET, JobBench, transcript_of
 from tests.fakes.scripted_http import fixed, response, scripted_server
-from tests.fakes.webhook import FakeWebhook
+from tests.fakes.webhook import FakeWebhook, HangingWebhook, deliver
 
 pytestmark = pytest.mark.unit
 
-SETTINGS = WebhookSettings(max_attempts=4, first_retry_s=2.0, longest_retry_s=100.0)
+SETTINGS = WebhookSettings(first_retry_s=2.0, longest_retry_s=100.0)
 
 
-async def _completed(bench: JobBench, **callback: Any) -> Job:
-    job = await bench.accept(**callback)
+async def _completed(bench: JobBench, user: str = "ann", **callback: Any) -> Job:
+    job = await bench.accept(user, **callback)
     claim = await bench.queue.claim()
     assert claim is not None
     assert await bench.queue.complete(claim, transcript_of(job.order.request))
@@ -39,12 +39,6 @@ async def _delivery(bench: JobBench, job: Job) -> Delivery:
     return delivery
 
 
-async def _deliver(sender: WebhookSender) -> None:
-    """Begin what is due, and wait for it."""
-    await sender.deliver_due()
-    await sender.finish()
-
-
 def _sender(bench: JobBench, client: Any) -> WebhookSender:
     return WebhookSender(bench.outbox, client, SETTINGS, fraction=lambda: 1.0)
 
@@ -53,7 +47,7 @@ def _sender(bench: JobBench, client: Any) -> WebhookSender:
 async def test_the_signature_is_accepted_by_the_verifiers_people_have(bench: JobBench, verify: str) -> None:
     webhook = FakeWebhook()
     job = await _completed(bench)
-    await _deliver(_sender(bench, webhook))
+    await deliver(_sender(bench, webhook))
     ((method, url, headers, body),) = webhook.heard
     assert (method, url, headers["content-type"]) == ("POST", "https://example.com/hook", "application/json")
     assert headers["webhook-id"] == (await _delivery(bench, job)).id
@@ -82,14 +76,14 @@ async def test_a_delivery_is_tried_again_later_and_later_and_each_attempt_is_on_
     job = await _completed(bench)
     sender = _sender(bench, webhook)
     for wait_s in (2.0, 4.0, 8.0):
-        await _deliver(sender)
+        await deliver(sender)
         pending = await _delivery(bench, job)
         assert pending.state is DeliveryState.PENDING
         assert pending.next_attempt_at_s == bench.clock.now_s + wait_s
         bench.pass_time(wait_s - 0.1)
-        await _deliver(sender)
+        await deliver(sender)
         bench.pass_time(0.1)
-    await _deliver(sender)
+    await deliver(sender)
     delivered = await _delivery(bench, job)
     assert (delivered.state, delivered.next_attempt_at_s) == (DeliveryState.DELIVERED, None)
     assert [(attempt.number, attempt.status) for attempt in delivered.attempts] == [
@@ -104,7 +98,7 @@ async def test_after_the_last_attempt_a_delivery_is_on_record_as_failed(bench: J
     webhook = FakeWebhook([Acknowledgement(500)])
     job = await _completed(bench)
     for _ in range(10):
-        await _deliver(_sender(bench, webhook))
+        await deliver(_sender(bench, webhook))
         bench.pass_time(100)
     delivery = await _delivery(bench, job)
     assert (delivery.state, len(delivery.attempts), len(webhook.heard)) == (DeliveryState.FAILED, 4, 4)
@@ -113,9 +107,9 @@ async def test_after_the_last_attempt_a_delivery_is_on_record_as_failed(bench: J
 async def test_a_webhook_that_is_gone_is_not_called_again(bench: JobBench) -> None:
     webhook = FakeWebhook([Acknowledgement(410)])
     job = await _completed(bench)
-    await _deliver(_sender(bench, webhook))
+    await deliver(_sender(bench, webhook))
     bench.pass_time(1000)
-    await _deliver(_sender(bench, webhook))
+    await deliver(_sender(bench, webhook))
     assert len(webhook.heard) == 1
     assert (await _delivery(bench, job)).state is DeliveryState.FAILED
 
@@ -125,7 +119,7 @@ async def test_a_webhook_says_when_to_come_again_within_bounds(
     bench: JobBench, retry_after_s: float, waits_s: float
 ) -> None:
     job = await _completed(bench)
-    await _deliver(_sender(bench, FakeWebhook([Acknowledgement(503, retry_after_s)])))
+    await deliver(_sender(bench, FakeWebhook([Acknowledgement(503, retry_after_s)])))
     assert (await _delivery(bench, job)).next_attempt_at_s == bench.clock.now_s + waits_s
 
 
@@ -142,12 +136,49 @@ async def test_a_sender_that_dies_leaves_its_attempt_on_record_and_the_message_t
 
 async def test_a_message_that_kills_its_senders_ends_as_failed(bench: JobBench) -> None:
     job = await _completed(bench)
-    for _ in range(4):
+    for _ in range(10):
         assert len(await bench.outbox.claim(10)) == 1
         bench.pass_time(45)
     assert await bench.outbox.claim(10) == ()
     delivery = await _delivery(bench, job)
-    assert (delivery.state, len(delivery.attempts)) == (DeliveryState.FAILED, 4)
+    assert (delivery.state, len(delivery.attempts)) == (DeliveryState.FAILED, 10)
+
+
+async def test_stopping_the_service_gives_no_message_up_however_old_it_is(bench: JobBench) -> None:
+    job = await _completed(bench)
+    for _ in range(5):
+        bench.pass_time(300)
+        hook = HangingWebhook()
+        sender = _sender(bench, hook)
+        await sender.deliver_due()
+        await hook.begun.acquire()
+        await sender.stop()
+        delivery = await _delivery(bench, job)
+        assert (delivery.state, delivery.next_attempt_at_s) == (DeliveryState.PENDING, bench.clock.now_s)
+    assert {attempt.error for attempt in delivery.attempts} == {"the service was stopped"}
+    await deliver(_sender(bench, FakeWebhook()))
+    assert (await _delivery(bench, job)).state is DeliveryState.DELIVERED
+
+
+async def test_after_a_long_outage_of_ours_a_message_is_tried_all_the_same(bench: JobBench) -> None:
+    job = await _completed(bench)
+    await bench.outbox.claim(10)
+    bench.pass_time(1e6)
+    await deliver(_sender(bench, FakeWebhook()))
+    assert (await _delivery(bench, job)).state is DeliveryState.DELIVERED
+
+
+async def test_a_message_is_tried_for_a_day_and_seldom_after_the_first_hour(bench: JobBench) -> None:
+    settings = WebhookSettings()
+    bench = JobBench(bench.database, bench.folder, give_up_deliveries_after_s=settings.give_up_after_s)
+    job = await _completed(bench)
+    ended_at_s = bench.clock.now_s
+    sender = WebhookSender(bench.outbox, FakeWebhook([Acknowledgement(500)]), settings, fraction=lambda: 0.5)
+    while (delivery := await _delivery(bench, job)).next_attempt_at_s is not None:
+        bench.clock.now_s = delivery.next_attempt_at_s
+        await deliver(sender)
+    assert 24 * 3600 <= bench.clock.now_s - ended_at_s <= 25 * 3600
+    assert len(delivery.attempts) == 43
 
 
 async def test_the_late_news_of_a_success_is_believed(bench: JobBench) -> None:
@@ -166,7 +197,7 @@ async def test_the_late_news_of_a_success_is_believed(bench: JobBench) -> None:
 async def test_a_get_carries_parameters_and_no_body(bench: JobBench) -> None:
     webhook = FakeWebhook()
     job = await _completed(bench, url="https://example.com/hook?a=1#part", method="GET", extra="k:v, ü&")
-    await _deliver(_sender(bench, webhook))
+    await deliver(_sender(bench, webhook))
     ((method, url, headers, body),) = webhook.heard
     assert (method, body) == ("GET", b"")
     assert url == (
@@ -179,11 +210,35 @@ async def test_a_get_carries_parameters_and_no_body(bench: JobBench) -> None:
 
 async def test_first_attempts_go_before_repeated_ones(bench: JobBench) -> None:
     await _completed(bench)
-    await _deliver(_sender(bench, FakeWebhook([Acknowledgement(500)])))
+    await deliver(_sender(bench, FakeWebhook([Acknowledgement(500)])))
     bench.pass_time(50)
     fresh = await _completed(bench)
     (first,) = await bench.outbox.claim(1)
     assert first.id == (await _delivery(bench, fresh)).id
+
+
+async def test_users_take_turns_and_attempts_that_hang_hold_up_their_owner_only(bench: JobBench) -> None:
+    anns = {(await _completed(bench)).id for _ in range(6)}
+    hanging = await bench.outbox.claim(2)
+    bench.pass_time(1)
+    bobs = [await _completed(bench, "bob") for _ in range(3)]
+    began = [delivery.job_id for delivery in (*hanging, *await bench.outbox.claim(2))]
+    assert set(began[:2]) < anns
+    assert began[2:] == [bobs[0].id, bobs[1].id]
+    # Now both have two under way, though bob's are later.
+    (fifth, sixth) = await bench.outbox.claim(2)
+    assert {fifth.job_id in anns, sixth.job_id in anns} == {True, False}
+
+
+async def test_an_attempt_that_is_lost_or_has_ended_holds_nobody_up(bench: JobBench) -> None:
+    await _completed(bench)
+    await bench.outbox.claim(1)
+    bench.pass_time(45)
+    await _completed(bench)
+    await deliver(_sender(bench, FakeWebhook([Acknowledgement(500)])))
+    anns, _ = await _completed(bench), await _completed(bench, "bob")
+    (next_one,) = await bench.outbox.claim(1)
+    assert next_one.job_id == anns.id
 
 
 async def test_over_a_real_connection_redirects_are_not_followed_and_private_hosts_not_called(
@@ -198,7 +253,7 @@ async def test_over_a_real_connection_redirects_are_not_followed_and_private_hos
         trusting = GuardedClient(AddressGuard(allowed_networks=["127.0.0.1/32"]), 5.0)
         guarded = GuardedClient(AddressGuard(), 5.0)
         for client in (trusting, guarded):
-            await _deliver(_sender(bench, client))
+            await deliver(_sender(bench, client))
             bench.pass_time(50)
             await client.close()
         (heard,) = server.heard
@@ -213,6 +268,7 @@ async def test_over_a_real_connection_redirects_are_not_followed_and_private_hos
         assert secret not in caplog.text
 
 
-def test_the_wait_doubles_up_to_a_bound_and_is_spread_over_all_of_it() -> None:
-    assert [full_jitter_s(attempt, 2.0, 60.0, lambda: 1.0) for attempt in (1, 2, 3, 6, 10_000)] == [2, 4, 8, 60, 60]
-    assert full_jitter_s(3, 2.0, 60.0, lambda: 0.25) == 2.0
+def test_the_wait_doubles_up_to_a_bound_and_is_spread_over_the_upper_half_of_it() -> None:
+    assert [equal_jitter_s(attempt, 2.0, 60.0, lambda: 1.0) for attempt in (1, 2, 3, 6, 10_000)] == [2, 4, 8, 60, 60]
+    assert equal_jitter_s(3, 2.0, 60.0, lambda: 0.0) == 4.0
+    assert equal_jitter_s(3, 2.0, 60.0, lambda: 0.5) == 6.0

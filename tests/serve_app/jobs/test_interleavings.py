@@ -153,7 +153,7 @@ class Interleavings(RuleBasedStateMachine):
             assert (job.transcript is not None) == (job.status is JobStatus.COMPLETED)
             assert (job.failure is not None) == (job.status is JobStatus.FAILED)
             for delivery in job.deliveries:
-                assert len(delivery.attempts) <= self._bench.max_deliveries
+                assert [attempt.number for attempt in delivery.attempts] == [*range(1, len(delivery.attempts) + 1)]
                 if delivery.state is DeliveryState.DELIVERED:
                     assert delivery.id in self._received
 

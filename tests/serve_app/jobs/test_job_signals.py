@@ -15,7 +15,7 @@ from serve_app.settings import WebhookSettings
 from tests.fakes.job_bench import JobBench, transcript_of
 from tests.fakes.job_pipeline import GatedPipeline
 from tests.fakes.signals import RecordedSignals
-from tests.fakes.webhook import FakeWebhook
+from tests.fakes.webhook import FakeWebhook, deliver
 
 pytestmark = pytest.mark.unit
 
@@ -85,7 +85,6 @@ async def test_an_attempt_to_deliver_is_counted_by_how_it_ended(
     assert claim is not None
     await bench.queue.complete(claim, transcript_of(job.order.request))
     sender = WebhookSender(bench.outbox, FakeWebhook([answer]), WebhookSettings(), signals=signals)
-    await sender.deliver_due()
-    await sender.finish()
+    await deliver(sender)
     assert dict(signals.counts) == {(WEBHOOK_ATTEMPTS.name, (outcome,)): 1}
     assert len(signals.observed(WEBHOOK_TIME)) == 1

@@ -23,6 +23,7 @@ from serve_app.settings import WebhookSettings
 from tests.fakes.job_bench import JobBench, order, visit
 from tests.fakes.job_pipeline import GatedPipeline
 from tests.fakes.spans import TRACE_ID, TRACEPARENT, collected_spans, id_of, trace_id_of
+from tests.fakes.webhook import deliver
 
 pytestmark = pytest.mark.unit
 
@@ -54,20 +55,15 @@ async def work(bench: JobBench, pipeline: GatedPipeline) -> None:
     await ended.acquire()
 
 
-async def deliver(bench: JobBench, webhook: Webhook) -> None:
-    sender = WebhookSender(bench.outbox, webhook, WebhookSettings(), fraction=lambda: 0.0)
-    await sender.deliver_due()
-    await sender.finish()
-
-
 async def test_a_job_and_its_webhooks_go_on_with_the_trace_of_the_request_that_brought_it(bench: JobBench) -> None:
     webhook = Webhook([500, 204])
     with collected_spans() as spans:
         with begun_span("request", TraceContext(TRACEPARENT, "vendor=opaque")):
             job = await accept(bench)
         await work(bench, GatedPipeline())
-        await deliver(bench, webhook)
-        await deliver(bench, webhook)
+        for _ in range(2):
+            await deliver(WebhookSender(bench.outbox, webhook, WebhookSettings()))
+            bench.pass_time(2)
     assert spans.names == ["request", "job", "webhook", "webhook"]
     request, *later = spans.spans
     for span in later:
@@ -91,7 +87,7 @@ async def test_the_trace_of_a_client_reaches_its_webhook_even_if_nobody_here_tra
     with begun_span("request", TraceContext(TRACEPARENT)):
         await accept(bench)
     await work(bench, GatedPipeline())
-    await deliver(bench, webhook)
+    await deliver(WebhookSender(bench.outbox, webhook, WebhookSettings()))
     assert webhook.headers[0]["traceparent"].startswith(TRACEPARENT[:36])
 
 

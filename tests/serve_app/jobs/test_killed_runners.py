@@ -89,7 +89,7 @@ async def test_of_a_hundred_jobs_none_is_lost_while_runners_are_killed(database_
     settings = Settings(
         storage=StorageSettings(folder=str(tmp_path), database_url=database_url),
         jobs=JobSettings(lease_s=1.0, poll_interval_s=0.05, concurrent_jobs=4, max_attempts=20),
-        webhooks=WebhookSettings(first_retry_s=0.05, longest_retry_s=0.2, timeout_s=1.0, max_attempts=50),
+        webhooks=WebhookSettings(first_retry_s=0.05, longest_retry_s=0.2, timeout_s=1.0),
         sources=SourceSettings(allowed_networks=("127.0.0.1/32",)),
     )
     database, receiver = Database(database_url), Receiver()

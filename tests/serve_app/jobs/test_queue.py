@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from deployments.contracts import TranscriptionRequest
 from deployments.errors import InvalidParameter, NotFound, Overloaded
+from serve_app.jobs.contact import DatabaseContact
 from serve_app.jobs.contracts import DeliveryState, JobFailure, JobStatus
 from serve_app.jobs.queue import Claim
 from serve_app.jobs.rows import IllegalMove, locked, move
@@ -155,6 +156,51 @@ async def test_a_late_renewal_counts_while_nobody_took_the_job(bench: JobBench) 
     bench.pass_time(100)
     assert await bench.queue.renew([claim.lease_id]) == frozenset()
     assert await bench.queue.claim() is None
+
+
+async def test_a_runner_takes_no_job_from_itself_however_long_it_was_away(bench: JobBench) -> None:
+    job = await bench.accept()
+    claim = await _claim(bench)
+    for _ in range(3):
+        bench.pass_time(20)
+        assert await bench.queue.claim([claim.lease_id]) is None
+        bench.pass_time(14)
+        assert await bench.queue.claim() is None
+    assert await bench.queue.complete(claim, transcript_of(job.order.request))
+    assert (await bench.store.find("user_ann", job.id)).attempts == 1
+
+
+async def test_after_an_outage_the_first_runner_that_is_back_leaves_the_others_time_to_renew(bench: JobBench) -> None:
+    healthy, dead = await bench.accept(), await bench.accept("bob")
+    claim = await _claim(bench)
+    assert (await _claim(bench)).job.id == dead.id
+    back_first = bench.queue_of(DatabaseContact(15.0))
+    bench.pass_time(20)
+    for _ in range(15):
+        assert await back_first.claim() is None
+        bench.pass_time(1)
+    assert await bench.queue.renew([claim.lease_id]) == frozenset()
+    taken_over = await back_first.claim()
+    assert taken_over is not None
+    assert taken_over.job.id == dead.id
+    assert (await bench.store.find("user_ann", healthy.id)).attempts == 1
+
+
+async def test_a_runner_that_seldom_looks_for_jobs_keeps_in_touch_by_renewing_nothing(bench: JobBench) -> None:
+    await bench.accept()
+    await _claim(bench)
+    seldom = bench.queue_of(DatabaseContact(15.0))
+    for _ in range(5):
+        assert await seldom.renew(()) == frozenset()
+        bench.pass_time(3.75)
+    assert await seldom.claim() is not None
+
+
+def test_contact_is_lost_by_an_outage_and_by_a_step_of_the_clock() -> None:
+    contact = DatabaseContact(8.0)
+    assert [contact.reached(now_s) for now_s in (0.0, 4.0, 7.9, 8.0, 12.0)] == [False, False, False, True, True]
+    assert [contact.reached(now_s) for now_s in (16.1, 20.0, 24.0, 24.2)] == [False, False, False, True]
+    assert [contact.reached(now_s) for now_s in (24.1, 28.0, 32.0, 32.2)] == [False, False, False, True]
 
 
 async def test_a_job_that_kills_its_runners_ends_as_failed_with_the_reason(bench: JobBench) -> None:

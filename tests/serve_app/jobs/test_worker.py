@@ -102,6 +102,20 @@ async def test_renewing_keeps_a_long_job(shift: Shift) -> None:
     assert (await shift.look(job)).attempts == 1
 
 
+async def test_a_runner_that_was_away_for_long_goes_on_with_its_jobs(shift: Shift) -> None:
+    job = await shift.accept()
+    await shift.begin()
+    for _ in range(3):
+        shift.bench.pass_time(20)
+        await shift.worker.fill()
+        await shift.worker.renew()
+    assert (shift.worker.running, shift.pipeline.cancelled) == (1, 0)
+    shift.pipeline.gate.set()
+    await shift.end()
+    found = await shift.look(job)
+    assert (found.status, found.attempts) == (JobStatus.COMPLETED, 1)
+
+
 async def test_a_cancelled_job_is_no_longer_worked_on(shift: Shift) -> None:
     job = await shift.accept()
     await shift.begin()

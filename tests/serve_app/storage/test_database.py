@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import shutil
+import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +112,41 @@ async def test_wherever_they_are_cancelled_transactions_leave_no_lock(database: 
     assert await _count(database) >= sum(written) + 1
 
 
+@pytest.mark.parametrize("kind", ["writing", "reading"])
+async def test_a_task_that_is_cancelled_while_its_statement_runs_leaves_the_file_to_other_processes(
+    migrated_file: Path, tmp_path: Path, kind: str
+) -> None:
+    path = shutil.copy(migrated_file, tmp_path / "test.db")
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    running, gate = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        running.set()
+        gate.wait()
+
+    async def hold_inside() -> None:
+        async with getattr(database, kind)() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            await driver.create_function("hold", 0, hold)
+            await connection.execute(text("SELECT hold() FROM sqlite_master"))
+
+    task = asyncio.create_task(hold_inside())
+    await asyncio.to_thread(running.wait)
+    task.cancel()
+    # Its statement goes on for a while after the task was told.
+    asyncio.get_running_loop().call_soon(gate.set)
+    with pytest.raises(asyncio.CancelledError) as kept:
+        await task
+    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other_process:
+        other_process.execute("BEGIN IMMEDIATE")
+        other_process.execute("PRAGMA user_version = 1")
+        other_process.execute("COMMIT")
+        # It can take all of the write-ahead log over, because nobody looks at an older state of the file.
+        assert other_process.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    assert kept.tb, "with the cursor of its statement"
+    await database.close()
+
+
 async def test_a_connection_that_is_cut_is_an_outage_and_the_next_transaction_gets_another(
     postgres: PostgresServer, migrated_database: str
 ) -> None:
@@ -127,6 +166,43 @@ async def test_a_connection_that_is_cut_is_an_outage_and_the_next_transaction_ge
     await asyncio.to_thread(postgres.empty, migrated_database)
     assert await _count(database) == 0
     await database.close()
+
+
+async def test_a_server_that_no_longer_takes_writes_is_an_outage_and_is_left(
+    postgres: PostgresServer, migrated_database: str
+) -> None:
+    postgres.empty(migrated_database)
+    database = Database(postgres.url(migrated_database))
+
+    async def write() -> None:
+        async with database.writing() as connection:
+            await connection.execute(insert(USERS), _user("ann"))
+
+    async with database.writing() as connection:
+        await connection.execute(text("SET default_transaction_read_only = on"))
+    with pytest.raises(ServiceUnavailable):
+        await write()
+    await write()
+    assert await _count(database) == 1
+    await database.close()
+
+
+async def test_no_connection_is_made_to_a_server_that_takes_no_writes_unless_the_url_says_so(
+    postgres: PostgresServer,
+) -> None:
+    name = postgres.new_database()
+    database = Database(postgres.url(name))
+    async with database.writing() as connection:
+        await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    await database.close()
+    with pytest.raises(ServiceUnavailable):
+        async with database.reading():
+            pass
+    await database.close()
+    undemanding = Database(postgres.url(name) + "&target_session_attrs=any")
+    async with undemanding.reading() as connection:
+        assert (await connection.execute(text("SHOW transaction_read_only"))).scalar_one() == "on"
+    await undemanding.close()
 
 
 async def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
