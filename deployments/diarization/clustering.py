@@ -42,7 +42,7 @@ class ClusteringSettings:
 
     VBx's evidence grows with the recording and its penalty does not, so that the longer people talk, the smaller the
     variations of a voice that get a cluster of their own: five people in two hours became 17, with mean voices that had
-    a cosine of 0.66 to 0.85 to another's; those of different people had 0.51 at most. A penalty that grows with the
+    a cosine of 0.58 to 0.85 to another's; those of different people had 0.52 at most. A penalty that grows with the
     recording, or fewer voices, loses whoever says little: 24 s in two hours.
     """
     min_clean_share: float = 0.1
