@@ -11,11 +11,13 @@ from deployments.contracts import Samples
 from deployments.speech_gate.silero import (
     CONTEXT_SAMPLES,
     FRAME_SAMPLES,
+    MEMORY_FRAMES,
     Probabilities,
     RecurrentState,
     SileroVad,
     frame_power,
-    gain_for,
+    gains_for,
+    loudest_lately,
 )
 
 WINDOW_SAMPLES = FRAME_SAMPLES
@@ -46,8 +48,8 @@ class StreamingVad:
     Args:
         vad: the network; one for all streams of a process. It holds nothing of a stream, and serves many threads.
 
-    A stream cannot know its loudest window beforehand, as SileroVad does: quiet audio is brought up by what the loudest
-    window so far needs. Where that is the loudest of all from the first on, both give the same.
+    Quiet audio is brought up by what the loudest window of the last seconds needs; SileroVad looks ahead, too. Where
+    that before each window is about as loud as that after it, both give the same.
     """
 
     def __init__(self, vad: SileroVad) -> None:
@@ -55,7 +57,7 @@ class StreamingVad:
         self._state = RecurrentState()
         self._context: Samples = np.zeros(CONTEXT_SAMPLES, np.float32)
         self._waiting: Samples = np.empty(0, np.float32)
-        self._loudest_power = 0.0
+        self._recent_power = np.zeros(MEMORY_FRAMES)
 
     def advance(self, samples: Samples) -> VoiceActivity:
         """Take the next samples, shape [n], any n; gives the windows that are full now, maybe none."""
@@ -84,6 +86,6 @@ class StreamingVad:
 
     def _gains(self, power: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """What each window is multiplied by, shape [windows, 1]."""
-        loudest = np.maximum.accumulate(np.maximum(power, self._loudest_power))
-        self._loudest_power = float(loudest[-1])
-        return np.array([[gain_for(float(value))] for value in loudest], np.float32)
+        known = np.concatenate((self._recent_power, power))
+        self._recent_power = known[-MEMORY_FRAMES:].copy()
+        return gains_for(loudest_lately(known))

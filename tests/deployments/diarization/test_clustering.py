@@ -13,6 +13,7 @@ from deployments.diarization.clustering import (
     agglomerate,
     assign_speakers,
     find_speakers,
+    merge_same_voices,
     project,
     vbx,
 )
@@ -77,6 +78,34 @@ def test_bounds_move_the_count_no_further_than_they_must() -> None:
     assert len(np.unique(labels_of(voices, SpeakerCount(minimum=5)))) == 5
     assert len(np.unique(labels_of(voices, SpeakerCount(maximum=2)))) == 2
     assert same_partition(labels_of(voices, SpeakerCount(minimum=2, maximum=4)), truth)
+
+
+def long_meeting(voices_each: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Two people who turn away from the microphone half of the time, and one who says three sentences in all."""
+    rng = np.random.default_rng(1)
+    eye = np.eye(SIZE)
+    sounds = np.stack([eye[0] + 0.35 * eye[4], eye[0] - 0.35 * eye[4], eye[1] + 0.35 * eye[5], eye[1] - 0.35 * eye[5]])
+    sounds = np.vstack([np.repeat(sounds, voices_each // 2, axis=0), np.repeat(eye[2:3], 3, axis=0)])
+    truth = np.concatenate([np.repeat([0, 1], voices_each // 2 * 2), [2, 2, 2]])
+    order = rng.permutation(len(sounds))
+    voices = sounds + 0.05 * rng.standard_normal(sounds.shape)
+    return voices[order].astype(np.float32), truth[order]
+
+
+@pytest.mark.parametrize("voices_each", [20, 200, 2000])
+def test_variations_of_a_voice_are_one_speaker_and_who_says_little_is_another(voices_each: int) -> None:
+    voices, truth = long_meeting(voices_each)
+    assert same_partition(labels_of(voices, SpeakerCount()), truth)
+
+
+def test_the_most_similar_clusters_are_merged_first_and_no_further_than_asked() -> None:
+    eye = np.eye(SIZE)
+    voices = np.stack([eye[0], eye[0] + 0.5 * eye[1], eye[0] + 0.6 * eye[1], eye[2]])
+    mean = (voices[1] + voices[2]) / 2
+    merged = merge_same_voices(voices, np.eye(4), same_voice_cosine=0.6, fewest=3)
+    np.testing.assert_allclose(merged, [voices[0], mean, voices[3]])
+    merged = merge_same_voices(voices, np.eye(4), same_voice_cosine=0.6, fewest=1)
+    np.testing.assert_allclose(merged, [voices[:3].mean(axis=0), voices[3]])
 
 
 def test_no_more_speakers_than_voices() -> None:

@@ -21,6 +21,12 @@ def speech() -> Samples:
     return recording("two_cities")[: 20 * 16_000]
 
 
+def beep() -> Samples:
+    """0.2 s at -13 dBFS and a second of silence."""
+    tone = 0.3 * np.sin(np.arange(3200) * (2 * np.pi / 16))
+    return np.pad(tone, (0, 16_000)).astype(np.float32)
+
+
 def test_a_reader_is_heard_and_the_silence_around_is_not(vad: SileroVad, speech: Samples) -> None:
     silence = np.zeros(5 * 16_000, np.float32)
     probabilities = vad.speech_probabilities(np.concatenate((silence, speech, silence)))
@@ -30,9 +36,29 @@ def test_a_reader_is_heard_and_the_silence_around_is_not(vad: SileroVad, speech:
     assert np.all(outside < 0.35)
 
 
+def test_a_beep_does_not_cost_the_quiet_speech_behind_it(vad: SileroVad, speech: Samples) -> None:
+    quiet = speech * np.float32(0.001)
+    alone = vad.speech_probabilities(quiet) > 0.5
+    behind = vad.speech_probabilities(np.concatenate((beep(), quiet)))[-len(alone) :] > 0.5
+    assert behind.sum() > 0.95 * alone.sum() > 200
+
+
+def test_who_speaks_quietly_behind_a_loud_voice_is_heard(vad: SileroVad, speech: Samples) -> None:
+    silence = np.zeros(16_000, np.float32)
+    alone = vad.speech_probabilities(speech) > 0.5
+    both = vad.speech_probabilities(np.concatenate((speech, silence, speech * np.float32(0.001)))) > 0.5
+    assert both[-len(alone) :].sum() > 0.85 * alone.sum()
+
+
+def test_what_is_in_a_short_pause_between_loud_words_is_not_brought_up(vad: SileroVad, speech: Samples) -> None:
+    murmur = speech[: 4 * 16_000] * np.float32(0.001)
+    probabilities = vad.speech_probabilities(np.concatenate((speech, murmur, speech)))
+    assert np.all(probabilities[round(20.5 / FRAME_S) : round(23.5 / FRAME_S)] < 0.35)
+
+
 @pytest.mark.parametrize("block_frames", [1, 7, 100])
 def test_the_length_of_blocks_does_not_change_the_result(vad: SileroVad, speech: Samples, block_frames: int) -> None:
-    short = speech[: 6 * 16_000 + 123]
+    short = np.concatenate((beep(), speech[: 6 * 16_000 + 123] * np.float32(0.001)))
     in_blocks = SileroVad(block_frames=block_frames).speech_probabilities(short)
     np.testing.assert_allclose(in_blocks, vad.speech_probabilities(short), atol=1e-5)
 

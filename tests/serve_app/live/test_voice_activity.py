@@ -79,6 +79,15 @@ def test_silence_before_speech_and_quiet_speech_are_told_apart(network: SileroVa
     assert np.mean(probabilities[still:] > 0.5) > 0.6
 
 
+def test_a_bang_costs_a_stream_no_more_than_seconds_of_quiet_speech(network: SileroVad, speech: Samples) -> None:
+    bang = np.pad(np.random.default_rng(0).normal(scale=0.3, size=3200), (0, 16_000)).astype(np.float32)
+    quiet = speech * np.float32(0.001)
+    after = round(5 * 16_000 / WINDOW_SAMPLES)
+    alone = streamed(StreamingVad(network), [quiet])[0][after:] > 0.5
+    behind = streamed(StreamingVad(network), [bang, quiet])[0][-len(alone) :] > 0.5
+    assert behind.sum() > 0.95 * alone.sum() > 100
+
+
 def test_levels_leave_a_constant_offset_out(network: SileroVad) -> None:
     tone = np.sin(np.arange(WINDOW_SAMPLES) * (2 * np.pi / 64)).astype(np.float32)
     (level_dbfs,) = StreamingVad(network).advance(tone / 4 + np.float32(0.5)).levels_dbfs
