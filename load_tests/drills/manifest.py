@@ -46,9 +46,10 @@ def serve_config() -> Config:
 def on_one_machine(port: int, folder: Path) -> Config:
     """What must differ here, as a layer over the file: the port, the volume, and that this machine may be called back.
 
-    A plan without a rate, since one user makes all of the load, and with a cap, so that there are leases to lose.
+    A plan without a rate, since one user makes all of the load, and with one cap for all APIs, so that there are leases
+    to lose: 60db's own lower one would keep most of the clients waiting for it.
     """
-    plan = {"concurrent_requests": 64, "requests_per_minute": None}
+    plan = {"concurrent_requests": 64, "dialect_concurrent_requests": {}, "requests_per_minute": None}
     return {
         "http_options": {"port": port},
         "applications": [

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.errors import RateLimitReached
+from deployments.service_log import leave_out_refusals
 from deployments.signal_table import LEASES
 from deployments.signals import SILENT, Signals
 from serve_app.access.lease_messages import AdmissionRequest, Admitted, HolderReport, NotYet
@@ -32,6 +33,7 @@ class Limiter:
     def __init__(
         self, config: LimiterConfig, clock: Callable[[], float] = time.monotonic, signals: Signals = SILENT
     ) -> None:
+        leave_out_refusals()
         self._book = LeaseBook(config.lease_ttl_s, clock)
         self._rates = RateLimits(clock)
         self._signals = signals
