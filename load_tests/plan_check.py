@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 import typer
 
-from deployments.contracts import Samples
 from load_tests.hardware import read_hardware
 from load_tests.options import (
     DEFAULT_RESULTS,
@@ -24,40 +22,31 @@ from load_tests.options import (
     StartOption,
     recordings_in,
 )
-from load_tests.paced import send_paced, speech_of, wav_pieces
-from load_tests.processes import ProcessGroup, ServiceNotLocal, find_service
+from load_tests.paced import speech_of
+from load_tests.plan_runs import Bench, Requests, Run, run_in_turns
+from load_tests.processes import ServiceNotLocal, find_service
 from load_tests.report import Cell, Column, Report, Table, wide_console
-from load_tests.service import Service, ServiceUnreachable, running_service
+from load_tests.service import ServiceUnreachable, running_service
 from serve_app.planning.arrivals import LengthMix, Request, Workload, poisson_requests
 from serve_app.planning.costs import Costs, CostsUnusable, costs_of_profile, read_costs
 from serve_app.planning.simulation import WARM_UP_SHARE, Cluster, simulate
 
 _MIX = LengthMix.of([(6, 60), (20, 40)])
 _BURST = 40
-_IDLE_S = 8.0
-_BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
+_REFERENCE, _REFERENCE_HZ = 30, 2.0
 _PERCENTS = (50, 95)
 
 CostsOption = Annotated[
     Path | None, typer.Option("--costs", metavar="FILE", help="Default: those of the embedded profile.")
 ]
-RatesOption = Annotated[str, typer.Option("--rates", metavar="HZ,…", help="Requests a second, run by run.")]
-CountOption = Annotated[int, typer.Option("--requests", min=20, help="In each run.")]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Run:
-    """What was measured. ``others_cores``: see Compared."""
-
-    latencies_s: npt.NDArray[np.float64]
-    wall_s: float
-    service_cpu_s: float
-    others_cores: float
+RatesOption = Annotated[str, typer.Option("--rates", metavar="HZ,…", help="Requests a second, load by load.")]
+CountOption = Annotated[int, typer.Option("--requests", min=20, help="In each load.")]
+TurnsOption = Annotated[int, typer.Option("--turns", min=1, help="Each load so many times; a turn is five minutes.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of a run: processor seconds of a request, latencies at _PERCENTS, seconds of audio a second."""
+    """Of a load: processor seconds of a request, latencies at _PERCENTS, seconds of audio a second."""
 
     cpu_s: float
     latencies_s: tuple[float, ...]
@@ -66,22 +55,21 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One run: what was foretold, and what came.
+    """One load: what was foretold, and what came.
 
     Attributes:
         name: of the load.
-        others_cores: processors that programs took which are not the service, the sender among them.
+        others_cores: see Run.
         foretold: by the costs as they are.
-        at_its_speed: by costs that are as much higher as the processor time of the run was. How fast a machine is
-            changes within minutes, and says nothing of whether the graph is simulated rightly.
-        measured: without the processor time of the idle service.
+        of_the_minute: by costs as much higher as the reference was before and after.
+        measured: in all turns together.
         failed: requests without an answer.
     """
 
     name: str
     others_cores: float
     foretold: Figures
-    at_its_speed: Figures
+    of_the_minute: Figures
     measured: Figures
     failed: int
 
@@ -92,8 +80,9 @@ def plan_check(
     audio: AudioOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     costs: CostsOption = None,
-    rates: RatesOption = "0.5,1,2",
-    requests: CountOption = 60,
+    rates: RatesOption = "1,2,3,4",
+    requests: CountOption = 50,
+    turns: TurnsOption = 3,
 ) -> None:
     """Send Poisson arrivals and a burst to a service with one replica of each stage, and simulate the same."""
     console = wide_console()
@@ -105,23 +94,22 @@ def plan_check(
     try:
         known = costs_of_profile("embedded") if costs is None else read_costs(costs)
         speech = speech_of(recordings_in(audio)[0])
-        with running_service(server, start=start) as service, console.status("Sending and simulating"):
-            group = find_service(service.url)
-            runs = [
-                _compare(f"{rate_hz:g} requests/s", service, group, known, speech, _arriving(known, rate_hz, requests))
-                for rate_hz in rates_hz
-            ]
-            runs.append(_compare(f"{_BURST} at once", service, group, known, speech, _burst(known)))
+        loads = {f"{rate_hz:g} requests/s": _arriving(known, rate_hz, requests) for rate_hz in rates_hz}
+        loads[f"{_BURST} at once"] = _burst(known)
+        reference = _arriving(known, _REFERENCE_HZ, _REFERENCE, seed=3)
+        with running_service(server, start=start) as service, console.status("Sending"):
+            bench = Bench(service, find_service(service.url), speech)
+            runs = run_in_turns(bench.send, known, loads, reference, turns)
     except (CostsUnusable, ServiceUnreachable, ServiceNotLocal) as error:
         console.print(str(error), style="red")
         raise typer.Exit(2) from error
-    report.tables.append(compared_table(runs))
+    report.tables.append(compared_table([compared(name, known, loads[name], runs[name]) for name in loads]))
     report.print(console)
     console.print(f"Saved {report.save(results)}")
 
 
-def _arriving(costs: Costs, rate_hz: float, count: int) -> tuple[Request, ...]:
-    return poisson_requests(_workload(costs), rate_hz, count, seed=1)
+def _arriving(costs: Costs, rate_hz: float, count: int, seed: int = 1) -> tuple[Request, ...]:
+    return poisson_requests(_workload(costs), rate_hz, count, seed=seed)
 
 
 def _burst(costs: Costs) -> tuple[Request, ...]:
@@ -133,70 +121,50 @@ def _workload(costs: Costs) -> Workload:
     return Workload(_MIX, costs.speech_share, costs.recognizer.longest_window_s)
 
 
-def _compare(
-    name: str, service: Service, group: ProcessGroup, costs: Costs, speech: Samples, requests: Sequence[Request]
-) -> Compared:
-    files = wav_pieces(speech, [request.duration_s for request in requests])
-    service.listen(files[0])
-    idle_cores = _idle_cores(group)
-    run = _run(service, group, files, requests)
-    cores = len(psutil.Process().cpu_affinity())
-    cluster = Cluster(cpus=max(cores - idle_cores - run.others_cores, 0.1))
-    foretold = _foretold(costs, cluster, requests)
-    measured = _measured(run, idle_cores, requests)
-    at_its_speed = _foretold(costs.slower(measured.cpu_s / foretold.cpu_s), cluster, requests)
-    failed = int(np.isinf(run.latencies_s).sum())
-    return Compared(name, run.others_cores, foretold, at_its_speed, measured, failed)
+def compared(name: str, costs: Costs, requests: Requests, runs: Sequence[Run]) -> Compared:
+    """What came in all runs of a load, beside what is foretold for each of them."""
+    audio_s = sum(request.duration_s for request in requests)
+    kept = [run.latencies_s[int(len(requests) * WARM_UP_SHARE) :] for run in runs]
+    return Compared(
+        name,
+        others_cores=statistics.mean(run.others_cores for run in runs),
+        foretold=_foretold(costs, requests, [(1.0, run) for run in runs]),
+        of_the_minute=_foretold(costs, requests, [(run.slowness, run) for run in runs]),
+        measured=_figures([run.cpu_s for run in runs], kept, [audio_s / run.wall_s for run in runs]),
+        failed=sum(int(np.isinf(run.latencies_s).sum()) for run in runs),
+    )
 
 
-def _foretold(costs: Costs, cluster: Cluster, requests: Sequence[Request]) -> Figures:
-    outcome = simulate(costs, cluster, requests)
-    arrivals_s = np.array([request.arrival_s for request in requests[-len(outcome.latencies_s) :]])
-    # Until the last answer, which the last to arrive need not get.
-    ends_s = float((arrivals_s + outcome.latencies_s).max())
-    latencies_s = tuple(outcome.percentile_s(percent) for percent in _PERCENTS)
-    return Figures(outcome.cpu_s / len(requests), latencies_s, _audio_s(requests) / ends_s)
+def _foretold(costs: Costs, requests: Requests, runs: Iterable[tuple[float, Run]]) -> Figures:
+    audio_s = sum(request.duration_s for request in requests)
+    cpu_s, latencies_s, speeds = [], [], []
+    for slowness, run in runs:
+        outcome = simulate(costs.slower(slowness), Cluster(cpus=run.free_cores), requests)
+        arrivals_s = np.array([request.arrival_s for request in requests[-len(outcome.latencies_s) :]])
+        cpu_s.append(outcome.cpu_s / len(requests))
+        latencies_s.append(outcome.latencies_s)
+        # Until the last answer, which the last to arrive need not get.
+        speeds.append(audio_s / float((arrivals_s + outcome.latencies_s).max()))
+    return _figures(cpu_s, latencies_s, speeds)
 
 
-def _measured(run: _Run, idle_cores: float, requests: Sequence[Request]) -> Figures:
-    kept = run.latencies_s[int(len(requests) * WARM_UP_SHARE) :]
-    latencies_s = tuple(float(np.percentile(kept, percent, method="inverted_cdf")) for percent in _PERCENTS)
-    cpu_s = (run.service_cpu_s - idle_cores * run.wall_s) / len(requests)
-    return Figures(cpu_s, latencies_s, _audio_s(requests) / run.wall_s)
+def _figures(
+    cpu_s: Sequence[float], latencies_s: Sequence[npt.NDArray[np.float64]], speeds: Sequence[float]
+) -> Figures:
+    """Of all turns: latencies are those of all requests together."""
+    together = np.concatenate(latencies_s)
+    percentiles = tuple(float(np.percentile(together, percent, method="inverted_cdf")) for percent in _PERCENTS)
+    return Figures(statistics.mean(cpu_s), percentiles, statistics.mean(speeds))
 
 
-def _audio_s(requests: Sequence[Request]) -> float:
-    return sum(request.duration_s for request in requests)
-
-
-def _idle_cores(group: ProcessGroup) -> float:
-    before_s, begun_s = sum(group.cpu_s().values()), time.perf_counter()
-    time.sleep(_IDLE_S)
-    return (sum(group.cpu_s().values()) - before_s) / (time.perf_counter() - begun_s)
-
-
-def _run(service: Service, group: ProcessGroup, files: Sequence[bytes], requests: Sequence[Request]) -> _Run:
-    before_s, service_before_s = busy_s(psutil.cpu_times()), sum(group.cpu_s().values())
-    begun_s = time.perf_counter()
-    latencies_s = send_paced(service, files, [request.arrival_s for request in requests])
-    wall_s = time.perf_counter() - begun_s
-    all_s, service_s = busy_s(psutil.cpu_times()) - before_s, sum(group.cpu_s().values()) - service_before_s
-    return _Run(latencies_s, wall_s, service_s, max(0.0, all_s - service_s) / wall_s)
-
-
-def busy_s(times: Any) -> float:
-    """Seconds of all processors on which something ran, by psutil.cpu_times(); what a host gave to others is, too."""
-    return sum(getattr(times, kind, 0.0) for kind in _BUSY)
-
-
-def compared_table(runs: Sequence[Compared]) -> Table:
+def compared_table(loads: Sequence[Compared]) -> Table:
     """Foretold beside measured, and by how much the first is more."""
     rows = [
         row
-        for run in runs
+        for load in loads
         for row in (
-            (run.name, run.others_cores, *_beside(run.foretold, run.measured), run.failed),
-            ("at its speed", None, *_beside(run.at_its_speed, run.measured), None),
+            (load.name, load.others_cores, *_beside(load.foretold, load.measured), load.failed),
+            ("of the minute", None, *_beside(load.of_the_minute, load.measured), None),
         )
     ]
     latency = [
@@ -220,7 +188,8 @@ def compared_table(runs: Sequence[Compared]) -> Table:
         ),
         tuple(rows),
         "One replica of each stage on this machine. Processors that other programs took meanwhile, the sender among "
-        "them, are not there in the simulation. At its speed: by costs as much higher as the run's processor time was.",
+        "them, are not there in the simulation. Of the minute: by costs as much higher as those of another load were "
+        "right before and after.",
     )
 
 
