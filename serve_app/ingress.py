@@ -12,6 +12,7 @@ from ray import serve
 from deployments.process_start import prepare_process
 from serve_app import __version__
 from serve_app.api_document import Api
+from serve_app.api_pages import show_the_api
 from serve_app.cluster import alive_nodes, http_host, is_draining
 from serve_app.dialects.not_offered import tell_what_is_not_offered
 from serve_app.dialects.registry import DIALECTS
@@ -39,6 +40,8 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
         version=__version__,
         summary="Self-hosted speech-to-text behind the wire APIs people already have clients for",
         lifespan=closing,
+        docs_url=None,
+        redoc_url=None,
         # FastAPI's own would tell paths, queries, in which some clients send their keys, and messages of errors.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -51,6 +54,7 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
     app.add_middleware(RequestSpan)
     for dialect in DIALECTS:
         app.include_router(dialect.router)
+    show_the_api(app)
     tell_what_is_not_offered(app, DIALECTS)
     return app
 
