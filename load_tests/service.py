@@ -103,7 +103,7 @@ class Service:
     def is_ready(self) -> bool:
         """Whether the service can take work now."""
         try:
-            return self._http.get("/healthz", timeout=5.0).status_code == httpx.codes.OK
+            return self._http.get("/health", timeout=5.0).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
 

@@ -25,6 +25,11 @@ _CACHE_S = 1.0
 _TIMEOUT_S = 3.0
 # Raylets end ten minutes after their head (gcs_rpc_server_reconnect_timeout_s, as KubeRay sets it).
 _BELIEVED_S = 600.0
+# A replica that died has a successor in 10 to 20 s (docs/drills.md), for which requests wait.
+_REPLACED_WITHIN_S = 30.0
+# Only those wait for these who ask for what they do.
+_SOME_REQUESTS = ("LanguageIdentifier", "Diarizer", "JobRunner")
+_ANOTHER_RECOGNIZER = "Recognizer-"
 # Replicas that calls go to: one on a node that empties has a successor to wait for, and one that a new controller has
 # not heard of yet works on for those that know it.
 _TAKES_WORK = (ReplicaState.RUNNING, ReplicaState.PENDING_MIGRATION, ReplicaState.RECOVERING)
@@ -52,10 +57,15 @@ class StageState:
 
 @dataclass(frozen=True, slots=True)
 class StageHealth:
-    """All stages by name; none where Serve does not know the application. As of ``age_s`` ago."""
+    """All stages by name; none where Serve does not know the application. As of ``age_s`` ago.
+
+    ``incomplete_s``: for how long a stage that all_requests_need() has been seen without a replica; infinite if they
+    were never all there.
+    """
 
     stages: Mapping[str, StageState]
     age_s: float = 0.0
+    incomplete_s: float = 0.0
 
     @property
     def is_old(self) -> bool:
@@ -66,6 +76,20 @@ class StageHealth:
     def missing(self) -> tuple[str, ...]:
         """Stages without a running replica."""
         return tuple(name for name, stage in self.stages.items() if stage.running == 0)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a balancer should send requests here.
+
+        Every ingress waits for the same stages. One that goes with each replica that is replaced, or with the last that
+        tells speakers apart, would take all ingresses from callers whom they could answer.
+        """
+        return bool(self.stages) and self.incomplete_s < _REPLACED_WITHIN_S
+
+
+def all_requests_need(stage: str) -> bool:
+    """Whether nobody is answered without it."""
+    return stage not in _SOME_REQUESTS and not stage.startswith(_ANOTHER_RECOGNIZER)
 
 
 HealthProbe = Callable[[], Awaitable[StageHealth]]
@@ -90,6 +114,7 @@ class ServeHealth:
         self._ask = ask or _asked_serve
         self._asked_at_s = float("-inf")
         self._known_at_s = float("-inf")
+        self._incomplete_since_s: float | None = float("-inf")
         self._last = StageHealth({})
         self._asking: asyncio.Task[None] | None = None
 
@@ -109,7 +134,9 @@ class ServeHealth:
         age_s = self._now_s() - self._known_at_s
         if age_s > _BELIEVED_S:
             raise TimeoutError
-        return replace(self._last, age_s=age_s)
+        since_s = self._incomplete_since_s
+        incomplete_s = 0.0 if since_s is None else self._known_at_s - since_s
+        return replace(self._last, age_s=age_s, incomplete_s=incomplete_s)
 
     async def close(self) -> None:
         """Wait for no answer any longer."""
@@ -127,6 +154,10 @@ class ServeHealth:
             log.warning("serve controller does not answer", error=type(error).__name__)
         else:
             self._last, self._known_at_s = found, self._now_s()
+            if found.stages and not any(map(all_requests_need, found.missing)):
+                self._incomplete_since_s = None
+            elif self._incomplete_since_s is None:
+                self._incomplete_since_s = self._known_at_s
         finally:
             self._asking = None
 

@@ -20,10 +20,11 @@ from deployments import service_log as log
 from deployments.signals import failure_label
 from serve_app.cluster import adopt_request_id
 
+PROBES = frozenset({"/health", "/healthz", "/api/v1/health"})
+"""They come every few seconds, for ever."""
+
 _HEADER = "x-request-id"
 _TOKEN = re.compile(r"[A-Za-z0-9._=-]{1,128}")
-# Probes come every few seconds, for ever.
-_PROBES = frozenset({"/health", "/healthz", "/api/v1/health"})
 _UPGRADED = 101
 _HUNG_UP = 499
 
@@ -123,7 +124,7 @@ class _Exchange:
         notes = self.notes
         is_socket = self._scope["type"] == "websocket"
         route = getattr(self._scope.get("route"), "path", None)
-        tell = log.debug if route in _PROBES else log.info
+        tell = log.debug if route in PROBES else log.info
         tell(
             "socket" if is_socket else "request",
             http_method=None if is_socket else self._scope["method"],

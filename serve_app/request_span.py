@@ -7,9 +7,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.tracing import begun_span, trace_of_headers
+from serve_app.request_log import PROBES
 
-# They come every few seconds, for ever.
-_PROBES = frozenset({"/health", "/healthz", "/api/v1/health"})
 _UPGRADED = 101
 
 
@@ -25,7 +24,7 @@ class RequestSpan:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the module."""
-        if scope["type"] not in ("http", "websocket") or scope["path"] in _PROBES:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         # A socket begins with a GET.

@@ -147,7 +147,7 @@ class Cluster:
         # Several proxies share the port: one answer says little.
         for _ in range(5):
             try:
-                if httpx.get(f"{self.url}/healthz", timeout=5.0, trust_env=False).status_code != httpx.codes.OK:
+                if httpx.get(f"{self.url}/health", timeout=5.0, trust_env=False).status_code != httpx.codes.OK:
                     return False
             except httpx.HTTPError:
                 return False

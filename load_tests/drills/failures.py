@@ -82,7 +82,10 @@ class Drill:
 
 def all_faults() -> tuple[Fault, ...]:
     """In the order in which they are drilled."""
-    replicas = (Fault(stage, f"SIGKILL to every replica of {stage}", _kills(stage)) for stage in STAGES)
+    replicas = (
+        Fault(stage, f"SIGKILL to every replica of {stage}", _kills(stage), stays_ready=stage != "Ingress")
+        for stage in STAGES
+    )
     return (
         *replicas,
         Fault("controller", "SIGKILL to the Serve controller", _kill_controller, stays_ready=True),

@@ -130,12 +130,17 @@ async def chart_health() -> JSONResponse:
     return JSONResponse({"status": "healthy"})
 
 
-@router.get("/healthz", summary="Readiness", responses={503: {"description": "Some stage has no replica"}})
+@router.get(
+    "/healthz",
+    summary="Readiness",
+    responses={
+        503: {"description": "A stage that every request needs has had no replica for half a minute, or not yet"}
+    },
+)
 async def healthz(services: Annotated[Services, Depends(services_of)]) -> JSONResponse:
-    """``{"ready": true}`` once every stage has a running replica."""
+    """``{"ready": true}``: requests should come here. They wait for a replica that is replaced."""
     try:
-        found = await services.health()
-        ready = bool(found.stages) and not found.missing
+        ready = (await services.health()).is_ready
     except TimeoutError:
         ready = False
     return JSONResponse({"ready": ready}, status_code=200 if ready else 503)

@@ -72,7 +72,7 @@ def test_requests_survive_the_death_of_a_replica(service: RunningService, stage:
         else:
             assert response.status_code == 200, response.text
             assert "best of times" in response.json()["text"]
-    assert eventually(lambda: service.client.get("/healthz").status_code == 200, 60)
+    assert eventually(lambda: service.client.get("/health").status_code == 200, 60)
     assert "best of times" in service.listen(speech(8), **fields).json()["text"]
 
 

@@ -233,6 +233,7 @@ class Edge:
         default_factory=lambda: {"Ingress": StageState(1, 1), "Recognizer": StageState(1, 1)}
     )
     health_age_s: float = 0.0
+    incomplete_s: float = 0.0
     max_requests: int = 2
     upload_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(4 * 1024 * 1024))
 
@@ -240,7 +241,7 @@ class Edge:
         async def probe() -> StageHealth:
             if not self.stages:
                 raise TimeoutError
-            return StageHealth(self.stages, self.health_age_s)
+            return StageHealth(self.stages, self.health_age_s, self.incomplete_s)
 
         self.app = make_app(
             Services(

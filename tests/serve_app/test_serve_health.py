@@ -22,6 +22,7 @@ class Controller:
 
     asked: int = 0
     fails: bool = False
+    missing: str | None = None
     back: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -32,7 +33,11 @@ class Controller:
         await self.back.wait()
         if self.fails:
             raise RaySystemError("the controller is being replaced")
-        return told(service=("RUNNING", {"Decoder": details("CONFIG_UPDATE_COMPLETED", 1, "RUNNING")}))
+        stages = {
+            name: details("HEALTH_CHECK_FAILED", 1, *([] if name == self.missing else ["RUNNING"]))
+            for name in ("Decoder", "Diarizer", "Recognizer", "Recognizer-whisper")
+        }
+        return told(service=("RUNNING", stages))
 
 
 def now_s() -> float:
@@ -108,3 +113,45 @@ async def test_a_question_that_fails_is_asked_again() -> None:
         await health()
     controller.fails = False
     assert not (await health()).missing
+
+
+@virtually
+async def test_readiness_ends_when_what_all_requests_need_is_away_for_longer_than_its_replacement_takes() -> None:
+    controller = Controller()
+    health = ServeHealth("service", ask=controller)
+    assert (await health()).is_ready
+    controller.missing = "Recognizer"
+    seen = []
+    for _ in range(20):
+        await asyncio.sleep(2)
+        found = await health()
+        seen.append(found.is_ready)
+        assert found.missing == ("Recognizer",)
+    assert seen == [True] * 15 + [False] * 5
+    controller.missing = None
+    await asyncio.sleep(2)
+    assert (await health()).is_ready
+
+
+@virtually
+async def test_a_service_is_not_ready_before_it_was_complete_once() -> None:
+    controller = Controller(missing="Recognizer")
+    health = ServeHealth("service", ask=controller)
+    assert not (await health()).is_ready
+    controller.missing = None
+    await asyncio.sleep(2)
+    assert (await health()).is_ready
+
+
+@virtually
+async def test_who_needs_no_speakers_is_served_while_no_diarizer_comes_up() -> None:
+    for stage in ("Diarizer", "Recognizer-whisper"):
+        controller = Controller()
+        health = ServeHealth("service", ask=controller)
+        await health()
+        controller.missing = stage
+        await asyncio.sleep(2)
+        await health()
+        await asyncio.sleep(300)
+        found = await health()
+        assert (found.missing, found.is_ready) == ((stage,), True)

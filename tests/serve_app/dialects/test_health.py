@@ -17,8 +17,16 @@ async def test_health_follows_the_stages(edge: Edge) -> None:
     response = await edge.client.get("/health")
     assert response.status_code == 503
     assert response.json() == {"status": "unhealthy", "reason": "No ASR workers available"}
-    assert (await edge.client.get("/healthz")).status_code == 503
     assert (await edge.client.get("/api/v1/health")).status_code == 200
+
+
+async def test_readiness_lasts_while_a_replica_is_replaced(edge: Edge) -> None:
+    edge.stages["Recognizer"] = StageState(0, 1, StageTrouble.UNHEALTHY)
+    edge.incomplete_s = 20.0
+    assert (await edge.client.get("/healthz")).json() == {"ready": True}
+    edge.incomplete_s = 31.0
+    late = await edge.client.get("/healthz")
+    assert (late.status_code, late.json()) == (503, {"ready": False})
 
 
 async def test_a_controller_that_does_not_answer_is_no_health(edge: Edge) -> None:
