@@ -81,7 +81,9 @@ async def opened_services(
         stack.push_async_callback(leases.close)
         sources = AudioFetcher(settings.sources, settings.limits.max_bytes, any_bucket=opened)
         stack.push_async_callback(sources.close)
-        guard = AddressGuard(settings.sources.allowed_hosts, settings.sources.allowed_networks)
+        guard = AddressGuard(
+            settings.sources.allowed_hosts, settings.sources.allowed_networks, settings.sources.denied_networks
+        )
         audio = open_audio_store(settings.storage, settings.sources.s3)
         stack.push_async_callback(audio.close)
         draining = await stack.enter_async_context(draining_event(surroundings.is_draining))

@@ -38,7 +38,7 @@ class AudioFetcher:
         self._max_fetch_s = settings.max_fetch_s
         self._own_client = None
         if client is None:
-            guard = AddressGuard(settings.allowed_hosts, settings.allowed_networks)
+            guard = AddressGuard(settings.allowed_hosts, settings.allowed_networks, settings.denied_networks)
             client = self._own_client = GuardedClient(guard, settings.connect_timeout_s)
         self._http = HttpSource(client, settings.max_redirects)
         self._s3 = S3Source(settings.s3, settings.connect_timeout_s, any_bucket=any_bucket)
