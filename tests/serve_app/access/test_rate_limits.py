@@ -77,3 +77,13 @@ def test_never_more_than_the_limit_in_any_minute_and_never_fewer(pauses_s: list[
         else:
             with pytest.raises(RateLimitReached):
                 rates.hit("ann", limit)
+
+
+def test_a_busy_limiter_remembers_nobody_who_is_gone() -> None:
+    clock = FakeClock()
+    rates = RateLimits(clock)
+    for number in range(100):
+        rates.hit(f"user{number}", 5)
+    clock.now_s += 61
+    rates.hit("busy", 5)
+    assert len(rates._hits._ends) == 1

@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from deployments.contracts import Transcript
 from deployments.errors import (
     DeadlineExceeded,
     Overloaded,
@@ -16,6 +18,7 @@ from deployments.errors import (
 )
 from serve_app.jobs.contracts import Job, JobStatus
 from serve_app.jobs.loop import Loop
+from serve_app.jobs.queue import Claim, JobQueue
 from serve_app.jobs.worker import JobWorker
 from tests.fakes.job_bench import JobBench, transcript_of
 from tests.fakes.job_pipeline import GatedPipeline
@@ -250,3 +253,28 @@ def test_a_loop_waits_for_an_outage_to_pass_and_ends_with_any_other_error() -> N
             await Loop("x", _counting(steps, ZeroDivisionError()), 10.0).run()
 
     run_virtually(main)
+
+
+class AwayAtFirst:
+    """A queue whose database is away for the first two endings."""
+
+    def __init__(self, queue: JobQueue) -> None:
+        self._queue = queue
+        self._outages = 2
+
+    async def complete(self, claim: Claim, transcript: Transcript) -> bool:
+        if self._outages:
+            self._outages -= 1
+            raise ServiceUnavailable("The database does not answer")
+        return await self._queue.complete(claim, transcript)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+
+async def test_work_that_is_done_waits_for_the_database(bench: JobBench) -> None:
+    bench.queue = cast(JobQueue, AwayAtFirst(bench.queue))
+    shift = Shift(bench, GatedPipeline())
+    job = await shift.accept()
+    await shift.run_once()
+    assert (await shift.look(job)).status is JobStatus.COMPLETED
