@@ -66,12 +66,6 @@ class CheckpointModel:
             self._worker = asyncio.create_task(self._work())
         return await answer
 
-    async def close(self) -> None:
-        """See LanguageModel."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
-
     async def _work(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[: self._batch_size], self._waiting[self._batch_size :]
