@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments import contracts, errors
-from deployments.diarization.community1 import STATISTICS_TENSOR, Community1, load_community1, open_session
+from deployments.diarization.community1 import STATISTICS_TENSOR, Community1, load_community1
 from deployments.diarization.embedding import (
     EMBEDDING_SIZE,
     TRUNK_CHANNELS,
@@ -29,6 +29,7 @@ from deployments.diarization.segmentation import (
     window_first_frames,
 )
 from deployments.diarization.shared_trunk import SharedTrunkDiarizer, SharedTrunkSettings
+from deployments.onnx_runtime import open_session
 from deployments.stopping import StopSignal
 
 BATCH_WINDOWS = 4

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
 from deployments.errors import Cancelled, EngineUnavailable
+from deployments.onnx_runtime import open_session
 from deployments.stopping import StopSignal, never
 
 FRAME_SAMPLES = 512
@@ -64,14 +64,6 @@ def model_path() -> Path:
     )
 
 
-def single_thread_options() -> onnxruntime.SessionOptions:
-    """Options of a session that stays on its caller's thread: stages scale by replicas, not by threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return options
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RecurrentState:
     """What the network remembers of the frames before: hidden and cell of its LSTM, shape [1, 1, 128] each."""
@@ -83,14 +75,8 @@ class RecurrentState:
 class SileroVad:
     """Speech probabilities of whole recordings. Holds no state between calls; one instance serves many threads."""
 
-    def __init__(
-        self,
-        session: onnxruntime.InferenceSession | None = None,
-        block_frames: int = _BLOCK_FRAMES,
-    ) -> None:
-        self._session = session or onnxruntime.InferenceSession(
-            str(model_path()), single_thread_options(), providers=["CPUExecutionProvider"]
-        )
+    def __init__(self, block_frames: int = _BLOCK_FRAMES) -> None:
+        self._session = open_session(model_path())
         self._block_frames = block_frames
 
     def speech_probabilities(self, samples: Samples, should_stop: StopSignal = never) -> Probabilities:
