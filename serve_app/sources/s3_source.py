@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # Downloads at once in one process; each is a thread that mostly waits.
 _THREADS = 8
-_ATTEMPTS = 3
 _CHUNK_BYTES = 256 * 1024
 _PREFIX = "s3://"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
@@ -125,27 +124,15 @@ class S3Source:
         return collected.array()
 
     def _connected(self) -> S3Client:
-        """The one client, for all threads; boto3 takes 0.15 s to make it."""
-        import boto3
-        from botocore.config import Config
+        """The one client, for all threads."""
+        from deployments.s3_client import s3_client
 
         with self._client_lock:
             if self._client is None:
-                self._client = boto3.session.Session().client(
-                    "s3",
-                    endpoint_url=self._settings.endpoint_url,
-                    region_name=self._settings.region,
-                    config=Config(
-                        connect_timeout=self._connect_timeout_s,
-                        read_timeout=self._connect_timeout_s,
-                        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-                        max_pool_connections=_THREADS,
-                        # With an endpoint of one's own, set here or by AWS_ENDPOINT_URL, this means paths: few such
-                        # servers have a DNS name for each bucket.
-                        s3={"addressing_style": "auto"},
-                        # Not every such server knows the newer checksums.
-                        request_checksum_calculation="when_required",
-                        response_checksum_validation="when_required",
-                    ),
+                self._client = s3_client(
+                    self._settings.endpoint_url,
+                    self._settings.region,
+                    timeout_s=self._connect_timeout_s,
+                    connections=_THREADS,
                 )
             return self._client
