@@ -23,8 +23,6 @@ class DiarizationCapabilities:
 class DiarizationEngine(Protocol):
     """Who speaks when. Called from several threads at once."""
 
-    capabilities: DiarizationCapabilities
-
     def diarize(
         self, samples: contracts.Samples, speaker_count: contracts.SpeakerCount, should_stop: StopSignal
     ) -> tuple[contracts.SpeakerTurn, ...]:

@@ -48,11 +48,6 @@ class _Entry:
     needs_checkpoint: bool = False
 
 
-def diarization_engines() -> tuple[str, ...]:
-    """The names that there are."""
-    return tuple(_ENGINES)
-
-
 def diarization_capabilities(name: str, options: DiarizationEngineOptions) -> DiarizationCapabilities:
     """What the engine can do, without loading it.
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from deployments import contracts, errors
-from deployments.diarization.engine import DiarizationCapabilities
 from deployments.diarization.pyannote_folder import check_pipeline_folder
 from deployments.diarization.torchaudio_import import import_torchaudio
 from deployments.stopping import StopSignal, never
@@ -45,8 +44,6 @@ class PyannoteDiarizer:
     Raises:
         errors.EngineUnavailable: a package, a file or the device is missing, or the folder could run code.
     """
-
-    capabilities = DiarizationCapabilities(voiceprints=False)
 
     def __init__(self, folder: Path, settings: PyannoteSettings | None = None) -> None:
         settings = settings or PyannoteSettings()

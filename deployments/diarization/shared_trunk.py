@@ -11,7 +11,6 @@ from deployments import contracts
 from deployments.diarization.clustering import NOBODY, ClusteringSettings, Labels, assign_speakers
 from deployments.diarization.community1 import PldaWeights
 from deployments.diarization.embedding import Floats
-from deployments.diarization.engine import DiarizationCapabilities
 from deployments.diarization.reconstruction import speaker_activity, speaker_turns
 from deployments.diarization.segmentation import FRAME_STEP_SAMPLES, WINDOW_SAMPLES, LocalActivity
 from deployments.stopping import StopSignal, never
@@ -72,8 +71,6 @@ class SharedTrunkDiarizer:
     The pipeline of pyannote.audio 4 (Bredin 2023; VBx clustering of Landini et al. 2022): segment ten-second
     windows, embed each window's local speakers, cluster the voices, and let the windows vote on each frame.
     """
-
-    capabilities = DiarizationCapabilities(voiceprints=True)
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ def is_s3_url(text: str) -> bool:
     return text[: len(_PREFIX)].lower() == _PREFIX
 
 
-def parse_s3_url(text: str, parameter: str = "url") -> S3Url:
+def parse_s3_url(text: str) -> S3Url:
     """Take an s3:// URL apart.
 
     Raises:
@@ -52,7 +52,7 @@ def parse_s3_url(text: str, parameter: str = "url") -> S3Url:
     """
     bucket, _, key = text[len(_PREFIX) :].partition("/")
     if not _BUCKET.fullmatch(bucket) or not key or not {".", ".."}.isdisjoint(key.split("/")):
-        raise InvalidParameter(parameter, "an s3 URL is s3://bucket/key")
+        raise InvalidParameter("url", "an s3 URL is s3://bucket/key")
     return S3Url(bucket, key)
 
 
