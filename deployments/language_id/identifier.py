@@ -33,18 +33,18 @@ class Identifier:
         samples: Samples,
         regions: Sequence[TimeSpan],
         should_stop: StopSignal,
-        candidates: frozenset[str] | None = None,
+        candidates: frozenset[str],
         before: LanguageSpan | None = None,
     ) -> tuple[LanguageSpan, ...]:
         """One span for each run of regions in one language, from the first region's start to the last one's end.
 
-        The probability is that of the label, averaged over the run's seconds of speech. Candidates narrow the
-        choice; None means all that the engine knows. ``before`` is what was spoken before the first region, on the
-        same clock: a language other than that has to be worth the change.
+        The probability is that of the label, averaged over the run's seconds of speech. Candidates are the choice that
+        there is, of what the engine knows. ``before`` is what was spoken before the first region, on the same clock: a
+        language other than that has to be worth the change.
         """
         if not regions:
             return ()
-        heard, evidence = self._evidence(samples, regions, candidates or self._engine.languages, should_stop)
+        heard, evidence = self._evidence(samples, regions, candidates, should_stop)
         labels = smoothed_labels(
             evidence.log_probabilities, heard, self._smoothing, _before(before, evidence.languages)
         )

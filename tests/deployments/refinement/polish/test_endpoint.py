@@ -186,5 +186,5 @@ async def test_without_a_model_a_context_has_hesitations_left_out_and_the_edge_t
     um = Word("Um,", 0.0, 0.2, 0.9)
     (first, *rest) = SAID
     hesitant = (replace(first, words=(um, *first.words), text=f"Um, {first.text}"), *rest)
-    assert await Refiner().refine(hesitant, TASK) == await Refiner().refine(SAID, TASK)
-    assert (await Refiner().refine(SAID, TASK)).warnings == ()
+    assert await Refiner(RefinerConfig()).refine(hesitant, TASK) == await Refiner(RefinerConfig()).refine(SAID, TASK)
+    assert (await Refiner(RefinerConfig()).refine(SAID, TASK)).warnings == ()
