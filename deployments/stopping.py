@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-StopSignal = Callable[[], bool]
+ShouldStop = Callable[[], bool]
 """Engines ask it between pieces of work, and raise errors.Cancelled soon after it turns true."""
 
 
 def never() -> bool:
-    """The stop signal of work that nobody cancels."""
+    """For work that nobody cancels."""
     return False

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployments.errors import Cancelled, DeadlineExceeded
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class DecodeWatch:
     def __init__(
         self,
         max_wall_s: float,
-        should_stop: StopSignal,
+        should_stop: ShouldStop,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_wall_s = max_wall_s

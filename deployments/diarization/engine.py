@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from deployments import contracts
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class DiarizationEngine(Protocol):
     """Who speaks when. Called from several threads at once."""
 
     def diarize(
-        self, samples: contracts.Samples, speaker_count: contracts.SpeakerCount, should_stop: StopSignal
+        self, samples: contracts.Samples, speaker_count: contracts.SpeakerCount, should_stop: ShouldStop
     ) -> tuple[contracts.SpeakerTurn, ...]:
         """Find the speakers' turns.
 
@@ -42,7 +42,7 @@ class DiarizationEngine(Protocol):
         """
         ...
 
-    def voiceprint(self, samples: contracts.Samples, should_stop: StopSignal) -> contracts.Voiceprint | None:
+    def voiceprint(self, samples: contracts.Samples, should_stop: ShouldStop) -> contracts.Voiceprint | None:
         """How the voice sounds that speaks most of an utterance, where it speaks alone.
 
         Args:

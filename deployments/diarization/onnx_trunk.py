@@ -30,7 +30,7 @@ from deployments.diarization.segmentation import (
 )
 from deployments.diarization.shared_trunk import SharedTrunkDiarizer, SharedTrunkSettings
 from deployments.onnx_runtime import open_session
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 BATCH_WINDOWS = 4
 """A window costs 23-29 ms of one thread at any batch from 1 to 16: a batch only saves calls."""
@@ -61,7 +61,7 @@ class OnnxSegmenter:
     def __init__(self, model: bytes, threads: int) -> None:
         self._session = open_session(model, threads)
 
-    def segment(self, samples: contracts.Samples, step_frames: int, should_stop: StopSignal) -> LocalActivity:
+    def segment(self, samples: contracts.Samples, step_frames: int, should_stop: ShouldStop) -> LocalActivity:
         """See Segmenter.segment."""
         first_frames = window_first_frames(len(samples), step_frames)
         active = np.empty((len(first_frames), FRAMES_PER_WINDOW, LOCAL_SPEAKERS), dtype=np.bool_)
@@ -87,7 +87,7 @@ class OnnxTrunkEmbedder:
         self._head = open_session(models.embedding_head, threads)
         self._pieces = pieces
 
-    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: StopSignal) -> Floats:
+    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: ShouldStop) -> Floats:
         """See VoiceEmbedder.embed."""
         trunk_frame_count = count_trunk_frames(len(samples))
         windows = voice_weights(activity, trunk_frame_count)
@@ -113,7 +113,7 @@ class OnnxTrunkEmbedder:
         return embeddings
 
     def _trunk_pieces(
-        self, samples: contracts.Samples, heard: npt.NDArray[np.bool_], should_stop: StopSignal
+        self, samples: contracts.Samples, heard: npt.NDArray[np.bool_], should_stop: ShouldStop
     ) -> Iterator[Floats]:
         """Yield [frames, 2560] piece after piece; zeros for a piece that nobody pools from."""
         for piece in self._pieces.cut(len(heard)):

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from deployments import contracts, errors
 from deployments.diarization.pyannote_folder import check_pipeline_folder
 from deployments.diarization.torchaudio_import import import_torchaudio
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never
 from deployments.torch_runtime import TorchSettings, placement_of
 
 
@@ -62,7 +62,7 @@ class PyannoteDiarizer:
         self,
         samples: contracts.Samples,
         speaker_count: contracts.SpeakerCount,
-        should_stop: StopSignal = never,
+        should_stop: ShouldStop = never,
     ) -> tuple[contracts.SpeakerTurn, ...]:
         """See DiarizationEngine.diarize."""
         import torch
@@ -91,7 +91,7 @@ class PyannoteDiarizer:
             )
         return _turns(output.speaker_diarization, len(samples) / contracts.SAMPLE_RATE_HZ)
 
-    def voiceprint(self, samples: contracts.Samples, should_stop: StopSignal = never) -> NoReturn:  # noqa: ARG002
+    def voiceprint(self, samples: contracts.Samples, should_stop: ShouldStop = never) -> NoReturn:  # noqa: ARG002
         """It has none: the pipeline knows voices only from whole recordings."""
         raise errors.UnsupportedParameter("diarize", "the engine pyannote does not name the speakers of live speech")
 

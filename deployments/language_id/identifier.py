@@ -12,7 +12,7 @@ from deployments.contracts import LanguageSpan, Samples, TimeSpan
 from deployments.language_id.engine import LanguageEngine, LanguageEvidence
 from deployments.language_id.smoothing import Before, SmoothingSettings, smoothed_labels
 from deployments.language_id.stretches import StretchSettings, doubtful, joined, whole
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 
 class Identifier:
@@ -32,7 +32,7 @@ class Identifier:
         self,
         samples: Samples,
         regions: Sequence[TimeSpan],
-        should_stop: StopSignal,
+        should_stop: ShouldStop,
         candidates: frozenset[str],
         before: LanguageSpan | None = None,
     ) -> tuple[LanguageSpan, ...]:
@@ -59,7 +59,7 @@ class Identifier:
         )
 
     def _evidence(
-        self, samples: Samples, regions: Sequence[TimeSpan], candidates: frozenset[str], should_stop: StopSignal
+        self, samples: Samples, regions: Sequence[TimeSpan], candidates: frozenset[str], should_stop: ShouldStop
     ) -> tuple[list[TimeSpan], LanguageEvidence]:
         """What was listened to in order, and the evidence in each: stretches, and regions where those are doubtful."""
         stretches = joined(regions, self._stretches)

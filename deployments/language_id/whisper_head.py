@@ -22,7 +22,7 @@ from deployments.contracts import SAMPLE_RATE_HZ, Samples, TimeSpan
 from deployments.errors import Cancelled, EngineUnavailable
 from deployments.language_id.clips import ClipSettings, clips_of
 from deployments.language_id.engine import LanguageEvidence
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never
 from deployments.torch_runtime import TorchSettings, halving, placement_of
 from deployments.torch_weights import unreadable_told
 from deployments.whisper.checkpoint import read_feature_extractor, read_model
@@ -84,7 +84,7 @@ class WhisperHead:
         samples: Samples,
         regions: Sequence[TimeSpan],
         candidates: frozenset[str],
-        should_stop: StopSignal,
+        should_stop: ShouldStop,
     ) -> LanguageEvidence:
         """See LanguageEngine. A region's clips count alike: the mean of their log-probabilities, normalised again."""
         languages = tuple(sorted(candidates))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
 from deployments.errors import Cancelled, EngineUnavailable
 from deployments.onnx_runtime import open_session
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never
 
 FRAME_SAMPLES = 512
 """New samples in each frame, as the 16 kHz model was trained."""
@@ -79,7 +79,7 @@ class SileroVad:
         self._session = open_session(model_path())
         self._block_frames = block_frames
 
-    def speech_probabilities(self, samples: Samples, should_stop: StopSignal = never) -> Probabilities:
+    def speech_probabilities(self, samples: Samples, should_stop: ShouldStop = never) -> Probabilities:
         """Probability of speech in each frame of 32 ms.
 
         Args:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.errors import Cancelled, InvalidParameter, SourceForbidden, SourceUnreachable
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 from serve_app.settings import S3Settings
 from serve_app.sources.byte_collector import ByteCollector
 
@@ -97,7 +97,7 @@ class S3Source:
         if self._client is not None:
             self._client.close()
 
-    def _download(self, url: S3Url, max_bytes: int, should_stop: StopSignal) -> npt.NDArray[np.uint8]:
+    def _download(self, url: S3Url, max_bytes: int, should_stop: ShouldStop) -> npt.NDArray[np.uint8]:
         if should_stop():
             raise Cancelled("nobody waits for it any more")
         # Importing boto3 takes 0.4 s, which a service that is never sent such a URL need not spend.

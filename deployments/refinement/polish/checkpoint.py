@@ -18,7 +18,7 @@ from deployments.errors import Cancelled, EngineUnavailable, ServiceUnavailable
 from deployments.offload import EngineThreads
 from deployments.refinement.polish.model import Prompt
 from deployments.refinement.polish.options import CheckpointOptions
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 from deployments.torch_runtime import halving, placement_of
 
 _ANSWER_START = '{"edits":'
@@ -101,7 +101,7 @@ class CheckpointModel:
         )
         return text
 
-    def _answers(self, batch: Sequence[_Waiting], should_stop: StopSignal) -> list[str]:
+    def _answers(self, batch: Sequence[_Waiting], should_stop: ShouldStop) -> list[str]:
         def nobody_waits() -> bool:
             return should_stop() or all(waiting.answer.done() for waiting in batch)
 
@@ -110,7 +110,7 @@ class CheckpointModel:
             raise Cancelled
         return texts
 
-    def _generated(self, batch: Sequence[_Waiting], *, nobody_waits: StopSignal) -> list[str]:
+    def _generated(self, batch: Sequence[_Waiting], *, nobody_waits: ShouldStop) -> list[str]:
         import torch
         from transformers import StoppingCriteriaList
 
