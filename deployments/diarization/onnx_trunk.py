@@ -8,7 +8,7 @@ import kaldi_native_fbank as knf
 import numpy as np
 import numpy.typing as npt
 
-from deployments import contracts, errors
+from deployments import contracts
 from deployments.diarization.community1 import STATISTICS_TENSOR, Community1, load_community1
 from deployments.diarization.embedding import (
     EMBEDDING_SIZE,
@@ -30,7 +30,7 @@ from deployments.diarization.segmentation import (
 )
 from deployments.diarization.shared_trunk import SharedTrunkDiarizer, SharedTrunkSettings
 from deployments.onnx_runtime import open_session
-from deployments.stopping import ShouldStop
+from deployments.stopping import ShouldStop, raise_if_stopped
 
 BATCH_WINDOWS = 4
 """A window costs 23-29 ms of one thread at any batch from 1 to 16: a batch only saves calls."""
@@ -47,7 +47,7 @@ def load_onnx_diarizer(
         settings: see there.
 
     Raises:
-        errors.EngineUnavailable: the weights are missing.
+        EngineUnavailable: the weights are missing.
     """
     models = models or load_community1()
     segmenter = OnnxSegmenter(models.segmentation, threads)
@@ -66,8 +66,7 @@ class OnnxSegmenter:
         first_frames = window_first_frames(len(samples), step_frames)
         active = np.empty((len(first_frames), FRAMES_PER_WINDOW, LOCAL_SPEAKERS), dtype=np.bool_)
         for start in range(0, len(first_frames), BATCH_WINDOWS):
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
             batch = first_frames[start : start + BATCH_WINDOWS]
             windows = np.zeros((len(batch), 1, WINDOW_SAMPLES), dtype=np.float32)
             for row, first_frame in enumerate(batch):
@@ -120,8 +119,7 @@ class OnnxTrunkEmbedder:
             if not heard[piece.start : piece.stop].any():
                 yield np.zeros((piece.stop - piece.start, TRUNK_CHANNELS), dtype=np.float32)
                 continue
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
             fbank = compute_fbank(samples[piece.samples])
             (frames,) = self._trunk.run(None, {"fbank": fbank[np.newaxis]})
             yield np.ascontiguousarray(frames[0, :, piece.start - piece.first : piece.stop - piece.first].T)

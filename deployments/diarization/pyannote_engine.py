@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from deployments import contracts, errors
 from deployments.diarization.pyannote_folder import check_pipeline_folder
 from deployments.diarization.torchaudio_import import import_torchaudio
-from deployments.stopping import ShouldStop, never
+from deployments.stopping import ShouldStop, never, raise_if_stopped
 from deployments.torch_runtime import TorchSettings, placement_of
 
 
@@ -71,8 +71,7 @@ class PyannoteDiarizer:
             return ()
 
         def stop_between_batches(*_arguments: object, **_progress: object) -> None:
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
 
         # A copy: samples may be read-only, which torch has no word for.
         recording = {

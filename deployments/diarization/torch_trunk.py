@@ -35,7 +35,7 @@ from deployments.diarization.segmentation import (
 from deployments.diarization.shared_trunk import SharedTrunkDiarizer, SharedTrunkSettings
 from deployments.diarization.torch_trunk_networks import KaldiFbank, PyanNet, ResNetTrunk, pool_statistics
 from deployments.diarization.torch_trunk_weights import State, weights_from_folder, weights_from_wheel
-from deployments.stopping import ShouldStop
+from deployments.stopping import ShouldStop, raise_if_stopped
 from deployments.torch_runtime import Placement, TorchSettings, halving, placement_of
 
 WINDOW_TRUNK_FRAMES = WINDOW_SAMPLES // TRUNK_STEP_SAMPLES
@@ -109,8 +109,7 @@ class TorchSegmenter:
             return list(self._network(windows).cpu())
 
         for start in range(0, len(begins), self._batch_windows):
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
             batch = begins[start : start + self._batch_windows]
             with torch.inference_mode():
                 active[start : start + len(batch)] = torch.stack(halving(run, batch)).numpy()
@@ -164,8 +163,7 @@ class TorchTrunkEmbedder:
             return list(self._trunk(fbank.to(self._placement.dtype)))
 
         for batch in self._equal_batches(pieces, len(samples)):
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
             for piece, outputs in zip(batch, halving(run, batch), strict=True):
                 frames[piece.start : piece.stop] = outputs[piece.start - piece.first : piece.stop - piece.first]
         return frames

@@ -21,12 +21,11 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
 from deployments.contracts import Segment, Word
-from deployments.errors import Cancelled
 from deployments.refinement.merging import is_apart
 from deployments.refinement.rewording import divided, mean_confidence, split_marks, without_marks
 from deployments.refinement.sound_alike import SOUND_LANGUAGES, join_spelled_out, likeness, sound_of, spelling_key
 from deployments.refinement.terms import Term, bar
-from deployments.stopping import ShouldStop, never
+from deployments.stopping import ShouldStop, never, raise_if_stopped
 from deployments.text_joining import joined_words
 
 # Of two spellings less alike than this, no likeness of sound makes a term.
@@ -100,8 +99,7 @@ def _likely(
     spelled = [(key, term) for term in terms for key in term.keys]
     block_runs = max(1, _BLOCK_PAIRS // len(spelled))
     for first in range(0, len(heard), block_runs):
-        if should_stop():
-            raise Cancelled
+        raise_if_stopped(should_stop)
         block = heard[first : first + block_runs]
         # All pairs at once in compiled code: 20 000 words are some 40 000 distinct runs.
         spellings = cdist(

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
-from deployments.errors import Cancelled, EngineUnavailable
+from deployments.errors import EngineUnavailable
 from deployments.onnx_runtime import open_session
-from deployments.stopping import ShouldStop, never
+from deployments.stopping import ShouldStop, never, raise_if_stopped
 
 FRAME_SAMPLES = 512
 """New samples in each frame, as the 16 kHz model was trained."""
@@ -97,8 +97,7 @@ class SileroVad:
         gains = gains_for(_loudest_around(frame_power(samples), frame_count))
         state = RecurrentState()
         for first in range(0, frame_count, self._block_frames):
-            if should_stop():
-                raise Cancelled("Voice activity detection was cancelled")
+            raise_if_stopped(should_stop)
             last = min(first + self._block_frames, frame_count)
             frames = _frames(samples, first, last) * gains[first:last]
             probabilities[first:last], state = self.advance(frames, state)

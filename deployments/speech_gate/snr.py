@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
-from deployments.errors import Cancelled
 from deployments.speech_gate.silero import FRAME_S, FRAME_SAMPLES, Probabilities
-from deployments.stopping import ShouldStop, never
+from deployments.stopping import ShouldStop, never, raise_if_stopped
 
 LOWEST_SNR_DB = -10.0
 """Speech this far below the noise is a tenth of it: the difference of two estimates that are no better than that."""
@@ -111,8 +110,7 @@ def _band_powers(samples: Samples, frame_count: int, should_stop: ShouldStop) ->
     edges = _band_edges()
     blocks = []
     for first in range(0, frame_count, _BLOCK_FRAMES):
-        if should_stop():
-            raise Cancelled("The signal-to-noise estimate was cancelled")
+        raise_if_stopped(should_stop)
         last = min(first + _BLOCK_FRAMES, frame_count)
         frames = samples[first * FRAME_SAMPLES : last * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
         # A recorder's constant offset is not noise that anybody hears.

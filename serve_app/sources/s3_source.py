@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from deployments.errors import Cancelled, InvalidParameter, SourceForbidden, SourceUnreachable
-from deployments.stopping import ShouldStop
+from deployments.errors import InvalidParameter, SourceForbidden, SourceUnreachable
+from deployments.stopping import ShouldStop, raise_if_stopped
 from serve_app.settings import S3Settings
 from serve_app.sources.byte_collector import ByteCollector
 
@@ -98,8 +98,7 @@ class S3Source:
             self._client.close()
 
     def _download(self, url: S3Url, max_bytes: int, should_stop: ShouldStop) -> npt.NDArray[np.uint8]:
-        if should_stop():
-            raise Cancelled("nobody waits for it any more")
+        raise_if_stopped(should_stop)
         # Importing boto3 takes 0.4 s, which a service that is never sent such a URL need not spend.
         from serve_app.sources.s3_errors import S3_ERRORS, rejection
 
@@ -113,8 +112,7 @@ class S3Source:
                 collected.expect(declared)
                 while chunk := stream.read1(_CHUNK_BYTES):
                     collected.add(chunk)
-                    if should_stop():
-                        raise Cancelled("nobody waits for it any more")
+                    raise_if_stopped(should_stop)
         except S3_ERRORS as error:
             # From None: the messages quote endpoints, which may carry credentials.
             raise rejection(url.bucket, error) from None

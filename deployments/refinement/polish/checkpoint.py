@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from deployments.checkpoints.fetching import fetch
-from deployments.errors import Cancelled, EngineUnavailable, ServiceUnavailable
+from deployments.errors import EngineUnavailable, ServiceUnavailable
 from deployments.offload import EngineThreads
 from deployments.refinement.polish.model import Prompt
 from deployments.refinement.polish.options import CheckpointOptions
-from deployments.stopping import ShouldStop
+from deployments.stopping import ShouldStop, raise_if_stopped
 from deployments.torch_runtime import halving, placement_of
 
 _ANSWER_START = '{"edits":'
@@ -106,8 +106,7 @@ class CheckpointModel:
             return should_stop() or all(waiting.answer.done() for waiting in batch)
 
         texts = halving(partial(self._generated, nobody_waits=nobody_waits), batch)
-        if should_stop():
-            raise Cancelled
+        raise_if_stopped(should_stop)
         return texts
 
     def _generated(self, batch: Sequence[_Waiting], *, nobody_waits: ShouldStop) -> list[str]:
