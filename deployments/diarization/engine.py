@@ -20,6 +20,11 @@ class DiarizationCapabilities:
     voiceprints: bool
 
 
+def speaker_name(number: int) -> str:
+    """The name of a speaker, who are counted from 0 as they first appear."""
+    return f"SPEAKER_{number:02d}"
+
+
 class DiarizationEngine(Protocol):
     """Who speaks when. Called from several threads at once."""
 

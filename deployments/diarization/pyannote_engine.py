@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from deployments import contracts, errors
+from deployments.diarization.engine import speaker_name
 from deployments.diarization.pyannote_folder import check_pipeline_folder
 from deployments.diarization.torchaudio_import import import_torchaudio
 from deployments.stopping import ShouldStop, never, raise_if_stopped
@@ -105,7 +106,7 @@ def _turns(diarization: Any, duration_s: float) -> tuple[contracts.SpeakerTurn, 
     turns = []
     for start_s, end_s, label in spans:
         if end_s > start_s:
-            name = names.setdefault(label, f"SPEAKER_{len(names):02d}")
+            name = names.setdefault(label, speaker_name(len(names)))
             turns.append(contracts.SpeakerTurn(name, start_s, end_s))
     return tuple(turns)
 

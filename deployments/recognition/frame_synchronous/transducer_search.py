@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from deployments.recognition.frame_synchronous.frame_words import FrameToken
-
-# To look whether windows are over, the host waits for a GPU, which waits in turn for what the host launches next.
-_STEPS_BETWEEN_LOOKS_ON_GPU = 8
+from deployments.recognition.written_rows import best_steps_between_looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def greedy_search(
         steps_between_looks: at windows that may be over; None: what is best for the device.
     """
     config = model.config
-    steps_between_looks = steps_between_looks or (1 if encoded.device.type == "cpu" else _STEPS_BETWEEN_LOOKS_ON_GPU)
+    steps_between_looks = steps_between_looks or best_steps_between_looks(encoded.device)
     left = torch.arange(len(encoded), device=encoded.device)
     at, said, ends = torch.zeros_like(left), torch.zeros_like(left), frames
     blank: int = config.blank_token_id
