@@ -12,7 +12,8 @@ from deployments.signals import Signals
 from serve_app.access.client_secrets import ClientSecretStore
 from serve_app.access.control import AccessControl
 from serve_app.access.keys import KeyStore
-from serve_app.access.lease_holder import HolderTimes, LeaseHolder
+from serve_app.access.lease_holder import LeaseHolder
+from serve_app.access.lease_reports import HolderTimes
 from serve_app.access.ledger import Ledger
 from serve_app.access.metering import LedgerMeter
 from serve_app.access.openness import check_somebody_may_enter, is_open

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from deployments.errors import DeadlineExceeded, Overloaded
-from deployments.recognition.batches import BatcherLoad, BatchLimits, BatchObserver, BatchReport, BatchStats, Priority
+from deployments.recognition.batches import BatchLimits, BatchObserver, BatchReport, BatchStats, Priority
 from deployments.work_meter import BusyTime
 
 # Items of other lengths leave room in batches that could not be larger.
@@ -96,8 +96,6 @@ class Batcher(Generic[Payload, Result]):
         self._virtual_times = dict.fromkeys(Priority, 0.0)
         self._last_shares_s = dict.fromkeys(Priority, 0.0)
         self._queued_s = 0.0
-        self._batches = 0
-        self._batched_items = 0
         self._busy, self._live_busy = BusyTime(), BusyTime()
         self._worked_s = 0.0
         self._done_s = 0.0
@@ -105,17 +103,6 @@ class Batcher(Generic[Payload, Result]):
         self._full_done_s = 0.0
         self._calls_inside = 0
         self._calls = 0
-
-    @property
-    def load(self) -> BatcherLoad:
-        """What is waiting and running now."""
-        return BatcherLoad(
-            queued_items=sum(len(flow.items) for flow in self._flows),
-            queued_s=self._queued_s,
-            running_batches=sum(map(len, self._running.values())),
-            batches=self._batches,
-            batched_items=self._batched_items,
-        )
 
     @property
     def stats(self) -> BatchStats:
@@ -208,8 +195,6 @@ class Batcher(Generic[Payload, Result]):
         self._observer.waiting(self._queued_s, sum(map(len, self._running.values())))
 
     def _start(self, batch: list[_Item[Payload, Result]], priority: Priority) -> None:
-        self._batches += 1
-        self._batched_items += len(batch)
         # In a context of its own: a batch serves many requests and must not be cancelled with one of them.
         task = asyncio.create_task(self._run_batch(batch, priority), context=contextvars.Context())
         running = self._running[priority]

@@ -155,11 +155,10 @@ async def test_a_cancelled_request_never_reaches_the_engine() -> None:
     await settled()
     gone = asyncio.create_task(batcher.submit([("gone", 1.0), ("gone too", 1.0)], timeout_s=100))
     await settled()
-    assert batcher.load.queued_items == 2
+    assert batcher.stats.waiting == 2.0
     gone.cancel()
     await settled()
-    assert batcher.load.queued_items == 0
-    assert batcher.load.queued_s == 0
+    assert batcher.stats.waiting == 0
     engine.gate.release(1)
     await running
     assert engine.batches == [["running"]]
@@ -277,8 +276,7 @@ def test_every_item_is_answered_once_and_in_order(submissions: list[list[float]]
         )
         assert answers == [[name.upper() for name in row] for row in names]
         assert all(len(batch) <= max_items for batch in engine.batches)
-        assert batcher.load.queued_items == 0
-        assert batcher.load.queued_s == pytest.approx(0, abs=1e-6)
+        assert batcher.stats.waiting == pytest.approx(0, abs=1e-6)
         await batcher.close()
 
     run_virtually(main)

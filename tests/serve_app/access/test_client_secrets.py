@@ -13,7 +13,8 @@ from deployments.errors import ConcurrencyLimitReached, InsufficientCredits, Rat
 from serve_app.access.client_secrets import ClientSecretStore
 from serve_app.access.control import AccessControl
 from serve_app.access.keys import KeyStore
-from serve_app.access.lease_holder import HolderTimes, LeaseHolder
+from serve_app.access.lease_holder import LeaseHolder
+from serve_app.access.lease_reports import HolderTimes
 from serve_app.access.ledger import Ledger
 from serve_app.access.plans import Plan
 from serve_app.access.users import User

@@ -79,13 +79,12 @@ async def test_a_job_is_run_with_its_audio_and_completed(shift: Shift) -> None:
     await shift.run_once()
     assert shift.pipeline.heard == [job.id.encode()]
     assert (await shift.look(job)).transcript == transcript_of(job.order.request)
-    assert shift.worker.running == 0
 
 
 async def test_no_more_jobs_run_at_once_than_there_is_room_for(shift: Shift) -> None:
     jobs = [await shift.accept() for _ in range(3)]
     await shift.begin(2)
-    assert shift.worker.running == 2
+    assert len(shift.pipeline.heard) == 2
     assert (await shift.look(jobs[2])).status is JobStatus.QUEUED
     shift.pipeline.gate.set()
     await shift.end(2)
@@ -112,7 +111,7 @@ async def test_a_runner_that_was_away_for_long_goes_on_with_its_jobs(shift: Shif
         shift.bench.pass_time(20)
         await shift.worker.fill()
         await shift.worker.renew()
-    assert (shift.worker.running, shift.pipeline.cancelled) == (1, 0)
+    assert shift.pipeline.cancelled == 0
     shift.pipeline.gate.set()
     await shift.end()
     found = await shift.look(job)
