@@ -17,6 +17,9 @@ from starlette.requests import ClientDisconnect
 from deployments import service_log as log
 from deployments.errors import (
     AudioTooLarge,
+    BodyTooSlow,
+    ConcurrencyLimitReached,
+    InsufficientCredits,
     InvalidParameter,
     MissingParameter,
     QuotaExceeded,
@@ -24,6 +27,7 @@ from deployments.errors import (
     ServiceUnavailable,
     TooManyRequests,
     Unauthenticated,
+    UnsupportedAudio,
 )
 from deployments.signals import failure_label
 from serve_app.access.visit import RateState
@@ -120,6 +124,32 @@ def invalid(error: ValidationError | RequestValidationError) -> InvalidParameter
 def named(error: Exception) -> Exception:
     """An error as one of ours, where pydantic raised it."""
     return invalid(error) if isinstance(error, ValidationError | RequestValidationError) else error
+
+
+EVERY_CALL: dict[str, Exception] = {
+    "No key": Unauthenticated(True),
+    "Not a good key": Unauthenticated(False),
+    "Not our fault, nor yours": RuntimeError(),
+    "Try again later": ServiceUnavailable("The database does not answer", 5),
+}
+"""For ``documented``, here and below: what any call may be answered with."""
+
+EVERY_PLAN: dict[str, Exception] = {
+    "Too many requests at once": ConcurrencyLimitReached(10, 1),
+    "Too many requests per minute": RateLimitReached(60, 12),
+    "Today's audio is used up": QuotaExceeded(100, 3600),
+    "The wallet is empty": InsufficientCredits(),
+}
+"""And a call that counts against a plan."""
+
+EVERY_RECORDING: dict[str, Exception] = {
+    "No audio that can be decoded": UnsupportedAudio("no audio was found"),
+    "The body stops coming": BodyTooSlow(),
+    **EVERY_PLAN,
+    **EVERY_CALL,
+    "Try again later": ServiceUnavailable("No ASR workers available", 30),
+}
+"""And one that brings a recording; how large and how long it may be is the dialect's."""
 
 
 def documented(form: ErrorForm, examples: dict[str, Exception]) -> dict[int | str, dict[str, Any]]:

@@ -17,21 +17,17 @@ from deployments.errors import (
     Cancelled,
     ConcurrencyLimitReached,
     FeatureNotInPlan,
-    InsufficientCredits,
     InvalidParameter,
     InvalidRequest,
     MissingParameter,
     NotFound,
-    Overloaded,
     QuotaExceeded,
-    RateLimitReached,
     ServiceUnavailable,
     TooManyRequests,
     Unauthenticated,
-    UnsupportedAudio,
     UnsupportedParameter,
 )
-from serve_app.dialects.errors import documented, retry_after_s
+from serve_app.dialects.errors import EVERY_CALL, EVERY_RECORDING, documented, retry_after_s
 
 _MIB = 1024 * 1024
 _LANGUAGES = frozenset({"language", "languages"})
@@ -112,28 +108,13 @@ ERROR_RESPONSES = documented(
         "A field is wrong": InvalidParameter("keywords", "the weight behind a term must be a number"),
         "A language that is not spoken": UnsupportedParameter("language", "'xx' is not spoken", ("en",)),
         "The engines of this profile cannot do it": UnsupportedParameter("context", "there is no language model"),
-        "No key, or not a good one": Unauthenticated(True),
-        "The wallet is empty": InsufficientCredits(),
         "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
-        "Today's audio is used up": QuotaExceeded(100, 3600),
-        "The body stops coming": BodyTooSlow(),
         "Too large": AudioTooLarge(10 * _MIB),
         "Too long": AudioTooLong(3600),
-        "No audio that can be decoded": UnsupportedAudio("no audio was found"),
-        "Too many requests at once": ConcurrencyLimitReached(8, 1),
-        "Too many requests per minute": RateLimitReached(60, 12),
         "The client went away: nobody reads this, and nothing is charged": Cancelled(),
-        "Not our fault, nor yours": RuntimeError(),
-        "Try again later": Overloaded("The recognition queue is full", 5),
+        **EVERY_RECORDING,
     },
 )
 
-CATALOGUE_ERROR_RESPONSES = documented(
-    error_body,
-    {
-        "No key, or not a good one": Unauthenticated(True),
-        "Not our fault, nor yours": RuntimeError(),
-        "Try again later": Overloaded("The database does not answer", 5),
-    },
-)
+CATALOGUE_ERROR_RESPONSES = documented(error_body, EVERY_CALL)
 """Of the calls that only tell about the service."""
