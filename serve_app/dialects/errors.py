@@ -18,6 +18,7 @@ from deployments import service_log as log
 from deployments.errors import (
     AudioTooLarge,
     BodyTooSlow,
+    Cancelled,
     ConcurrencyLimitReached,
     InsufficientCredits,
     InvalidParameter,
@@ -52,8 +53,9 @@ def route_class(form: ErrorForm) -> type[APIRoute]:
             async def answered(request: Request) -> Response:
                 try:
                     response = await handler(request)
-                except ClientDisconnect:
+                except (ClientDisconnect, Cancelled):
                     # Nobody reads this answer; the number is the log's.
+                    this_request().failure = "cancelled"
                     response = Response(status_code=499)
                 except Exception as error:
                     answer = error_response(named(error), form)

@@ -1,7 +1,8 @@
 """Our errors in the form of 60db: ``{"success": false, "error", "message", "error_code", "details"}``.
 
 The vendor publishes the codes of 401, 402, 429, 499 and 503; those of the other statuses are ours. Its ``ZERO_BALANCE``
-is not used: a wallet that cannot pay is ``INSUFFICIENT_CREDITS``, however empty it is.
+is not used: a wallet that cannot pay is ``INSUFFICIENT_CREDITS``, however empty it is. A 499 is for the log alone, and
+has no body here: nobody reads it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from deployments.errors import (
     AudioTooLarge,
     AudioTooLong,
     BodyTooSlow,
-    Cancelled,
     ConcurrencyLimitReached,
     FeatureNotInPlan,
     InvalidParameter,
@@ -53,8 +53,6 @@ def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
             return 429, _body(error, "STT_UPSTREAM_RATE_LIMIT", **details)
         case ServiceUnavailable():
             return 503, _body(error, "STT_UPSTREAM_UNAVAILABLE", retry_after_sec=retry_after_s(error))
-        case Cancelled():
-            return 499, _body("The client closed the request", "STT_CLIENT_CANCELLED")
         case _:
             return 500, _body("Internal error", "INTERNAL_ERROR")
 
@@ -111,7 +109,6 @@ ERROR_RESPONSES = documented(
         "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
         "Too large": AudioTooLarge(10 * _MIB),
         "Too long": AudioTooLong(3600),
-        "The client went away: nobody reads this, and nothing is charged": Cancelled(),
         **EVERY_RECORDING,
     },
 )

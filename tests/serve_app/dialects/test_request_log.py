@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ray.serve.context import _get_serve_request_context
 from starlette.types import Message, Receive, Scope, Send
 
-from deployments.errors import AudioTooLong
+from deployments.errors import AudioTooLong, Cancelled
 from serve_app.request_log import RequestLog, is_token, this_request
 from tests.fakes.asgi_call import asgi_call
 from tests.fakes.edge import Edge
@@ -154,6 +154,20 @@ async def test_a_client_that_hangs_up_has_a_line(edge: Edge) -> None:
             await asyncio.gather(call.task, return_exceptions=True)
     assert fields_of(lines[-1])["http_status"] == 499
     assert fields_of(lines[-1])["failure"] == "cancelled"
+
+
+@pytest.mark.parametrize("path", ["/v1/listen", "/stt", "/waves/v1/stt/?model=pulse", "/v1/audio/transcriptions"])
+async def test_work_that_was_given_up_for_its_caller_is_no_mistake(edge: Edge, path: str) -> None:
+    edge.pipeline.error = Cancelled("nobody waits for it any more")
+    files = {"audio": AUDIO} if "listen" in path else {"file": AUDIO}
+    body: dict[str, Any] = {"content": AUDIO} if "waves" in path else {"files": files}
+    if "transcriptions" in path:
+        body["data"] = {"model": "whisper-1"}
+    with kept_lines() as lines:
+        await edge.client.post(path, **body)
+    (line,) = lines
+    assert fields_of(line)["http_status"] == 499
+    assert fields_of(line)["failure"] == "cancelled"
 
 
 async def test_serve_names_the_calls_of_stages_by_the_same_id() -> None:
