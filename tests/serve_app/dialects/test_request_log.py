@@ -132,9 +132,10 @@ async def test_a_parameter_of_a_path_is_not_in_the_log(edge: Edge) -> None:
     assert not any("job_unknown" in line.getMessage() for line in lines)
 
 
-async def test_probes_are_for_debug(edge: Edge) -> None:
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/api/v1/health", "/ws/health"])
+async def test_probes_are_for_debug(edge: Edge, path: str) -> None:
     with kept_lines() as lines:
-        await edge.client.get("/healthz")
+        await edge.client.get(path)
     assert [line.levelname for line in lines] == ["DEBUG"]
 
 
@@ -182,7 +183,7 @@ async def test_serve_names_the_calls_of_stages_by_the_same_id() -> None:
     async def ignored(message: Message) -> None:
         raise AssertionError
 
-    scope = {"type": "http", "method": "GET", "headers": [(b"x-request-id", b"not a token")]}
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"x-request-id", b"not a token")]}
     await asyncio.create_task(RequestLog(app)(scope, nothing, ignored))
     assert seen[0] == seen[1] == str(uuid.UUID(seen[0]))
 
@@ -204,7 +205,7 @@ async def test_the_handshake_of_a_socket_is_answered_with_its_id_and_its_end_has
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "websocket", "headers": [(b"x-request-id", b"their-id")]}
+    scope = {"type": "websocket", "path": "/", "headers": [(b"x-request-id", b"their-id")]}
     with kept_lines() as lines:
         await asyncio.create_task(RequestLog(app)(scope, receive, send))
     assert sent[0]["headers"] == [(b"x-request-id", b"their-id")]
