@@ -257,10 +257,10 @@ class TraceContext:
 class TranscriptionRequest:
     """Everything a dialect can ask of the pipeline today. ``numerals`` and ``script_correction``: see RefinementTask.
 
-    Language None means: find out, among ``candidates`` where there are any. ``max_duration_s`` is a dialect's own
-    limit, where it is lower than the service's. With a ``context`` a language model polishes the text. ``prompt`` is
-    text that recognisers which can be biased are given; others do not see it. ``model`` names a recogniser; None, or a
-    name that is not known, is the first that there is.
+    Language None means: find out, among ``candidates`` where there are any. ``max_duration_s`` is the limit
+    of the dialect; the Decoder keeps the service's besides. With a ``context`` a language model polishes the text.
+    ``prompt`` is text that recognisers which can be biased are given; others do not see it. ``model`` names a
+    recogniser; None, or a name that is not known, is the first that there is.
     """
 
     request_id: str

@@ -15,6 +15,7 @@ from load_tests.options import (
     DEFAULT_RESULTS,
     DEFAULT_SERVER,
     AudioOption,
+    DiarizationMinutesOption,
     LimitOption,
     ResultsOption,
     ServerOption,
@@ -24,21 +25,13 @@ from load_tests.options import (
 )
 from load_tests.recordings import Recording
 from load_tests.report import Column, Report, Table, wide_console
-from load_tests.service import Service, ServiceUnreachable, running_service
+from load_tests.service import Service, service_or_exit
 from load_tests.snr_accuracy import snr_table
 from load_tests.speaker_accuracy import bounded, diarization_table, hear_speakers, meeting_table, rows_by_recording
 from load_tests.word_accuracy import doubts_table, hear_words, invented_words_table, with_words, word_error_table
 
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Run the library again where its results are in the results folder.")
-]
-DiarizationMinutesOption = Annotated[
-    float | None,
-    typer.Option(
-        "--diarization-minutes",
-        min=0,
-        help="Most audio with known speakers, shortest recordings first; the library takes 1.5 times its length.",
-    ),
 ]
 
 
@@ -58,15 +51,10 @@ def accuracy(
     if missing:
         report.skipped.append(f"all of accuracy: {missing}, and no other recording here comes with its truth")
     else:
-        try:
-            with running_service(server, start=start) as service, Library() as library:
-                cached = CachedLibrary(library, results / "library", fresh=fresh)
-                _measure(report, service, cached, limited(recordings, limit), diarization_minutes, console)
-        except ServiceUnreachable as error:
-            console.print(str(error), style="red")
-            raise typer.Exit(2) from error
-    report.print(console)
-    console.print(f"Saved {report.save(results)}")
+        with service_or_exit(server, start=start) as service, Library() as library:
+            cached = CachedLibrary(library, results / "library", fresh=fresh)
+            _measure(report, service, cached, limited(recordings, limit), diarization_minutes, console)
+    report.publish(results, console)
 
 
 def _measure(

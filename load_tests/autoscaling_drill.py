@@ -73,8 +73,7 @@ def autoscaling_drill(
     ):
         reactions, watched, answers = asyncio.run(_drill(base_url("127.0.0.1", port), scaling, down_after_s))
     report.tables += [reaction_table(reactions, _NOTE), course_table(watched), answer_table(answers), virtual_table()]
-    report.print(console)
-    console.print(f"Saved {report.save(results)}")
+    report.publish(results, console)
     if not all(one.is_kept for one in reactions):
         raise typer.Exit(1)
 

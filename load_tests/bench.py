@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
 
 import typer
 
@@ -19,13 +18,13 @@ from load_tests.options import (
     DEFAULT_RESULTS,
     DEFAULT_SERVER,
     AudioOption,
+    DiarizationMinutesOption,
     LimitOption,
     ResultsOption,
     ServerOption,
     StartOption,
 )
-from load_tests.report import wide_console
-from load_tests.service import ServiceUnreachable, running_service
+from load_tests.service import service_or_exit
 
 _DEFAULT_COMMAND = "all"
 
@@ -42,11 +41,6 @@ app.command("speed")(speed_program.speed)
 app.command("scale")(scale_program.scale)
 app.command("live")(live_program.live)
 
-DiarizationMinutesOption = Annotated[
-    float | None,
-    typer.Option("--diarization-minutes", min=0.0, help="Most audio that the slow library diarizes, in each program."),
-]
-
 
 @app.command(_DEFAULT_COMMAND)
 def run_all(
@@ -59,26 +53,19 @@ def run_all(
     fresh: accuracy_program.FreshOption = False,
 ) -> None:
     """Accuracy, then speed, then scale, against one service. Half an hour and more."""
-    try:
-        with running_service(server, start=start):
-            accuracy_program.accuracy(
-                server=server,
-                audio=audio,
-                results=results,
-                limit=limit,
-                diarization_minutes=diarization_minutes,
-                fresh=fresh,
-            )
-            if diarization_minutes is None:
-                speed_program.speed(server=server, audio=audio, results=results, limit=limit)
-            else:
-                speed_program.speed(
-                    server=server, audio=audio, results=results, limit=limit, diarization_minutes=diarization_minutes
-                )
-            scale_program.scale(server=server, audio=audio, results=results, limit=limit)
-    except ServiceUnreachable as error:
-        wide_console().print(str(error), style="red")
-        raise typer.Exit(2) from error
+    with service_or_exit(server, start=start):
+        accuracy_program.accuracy(
+            server=server,
+            audio=audio,
+            results=results,
+            limit=limit,
+            diarization_minutes=diarization_minutes,
+            fresh=fresh,
+        )
+        speed_program.speed(
+            server=server, audio=audio, results=results, limit=limit, diarization_minutes=diarization_minutes
+        )
+        scale_program.scale(server=server, audio=audio, results=results, limit=limit)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ def scored_for_words(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
     )
 
 
+def read_speech(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
+    """Those in which somebody reads, and whose words are scored."""
+    return tuple(recording for recording in scored_for_words(recordings) if recording.kind == "read")
+
+
 def exclusions_among(recordings: Sequence[Recording]) -> tuple[tuple[str, str], ...]:
     """Name and reason of each recording that is left out here."""
     names = {recording.name for recording in recordings}

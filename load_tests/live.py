@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from load_tests.exclusions import scored_for_words
+from load_tests.exclusions import read_speech
 from load_tests.hardware import read_hardware
 from load_tests.live_accuracy import hear_twice, live_error_table
 from load_tests.live_endurance import endurance_table, endure, memory_table
@@ -26,7 +26,7 @@ from load_tests.options import (
 )
 from load_tests.recordings import Recording, wheel_recordings
 from load_tests.report import Report, wide_console
-from load_tests.service import Service, ServiceUnreachable, running_service
+from load_tests.service import Service, service_or_exit
 from serve_app.live.contracts import END_SILENCE_S
 
 _END_SILENCE_MS = round(END_SILENCE_S * 1000)
@@ -66,25 +66,20 @@ def live(
     console = wide_console()
     report = Report("live", read_hardware())
     recordings, missing = recordings_in(audio)
-    read = _read_speech(recordings)[:limit]
+    read = read_speech(recordings)[:limit]
     clips = clips_of(read or wheel_recordings())
-    try:
-        with running_service(server, start=start) as service:
-            run_streams(service.url, clips, 1, _WARM_UP_S, end_silence_ms)
-            _measure_latency(report, service, clips, seconds, max_streams, end_silence_ms, console)
-            if missing:
-                report.skipped.append(f"word errors: {missing}; the speech of the moonshine-voice wheel serves")
-            elif word_errors:
-                _measure_words(report, service, read, console)
-            if minutes:
-                _measure_endurance(report, service, clips, minutes, end_silence_ms, console)
-            else:
-                report.skipped.append("the long stream: --minutes 0")
-    except ServiceUnreachable as error:
-        console.print(str(error), style="red")
-        raise typer.Exit(2) from error
-    report.print(console)
-    console.print(f"Saved {report.save(results)}")
+    with service_or_exit(server, start=start) as service:
+        run_streams(service.url, clips, 1, _WARM_UP_S, end_silence_ms)
+        _measure_latency(report, service, clips, seconds, max_streams, end_silence_ms, console)
+        if missing:
+            report.skipped.append(f"word errors: {missing}; the speech of the moonshine-voice wheel serves")
+        elif word_errors:
+            _measure_words(report, service, read, console)
+        if minutes:
+            _measure_endurance(report, service, clips, minutes, end_silence_ms, console)
+        else:
+            report.skipped.append("the long stream: --minutes 0")
+    report.publish(results, console)
 
 
 def _measure_latency(
@@ -144,10 +139,6 @@ def _note_failures(report: Report, runs: list[LoadRun]) -> None:
     report.skipped += [
         f"one of {run.streams} streams, which failed: {failure}" for run in runs for failure in run.failures[:3]
     ]
-
-
-def _read_speech(recordings: tuple[Recording, ...]) -> tuple[Recording, ...]:
-    return tuple(recording for recording in scored_for_words(recordings) if recording.kind == "read")
 
 
 if __name__ == "__main__":

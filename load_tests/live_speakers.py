@@ -145,8 +145,7 @@ def live_speakers(
         engine, vad = load_onnx_diarizer(), SileroVad()
         with console.status("Speakers"):
             report.tables.append(names_table([name_speakers(recording, engine, vad) for recording in marked]))
-    report.print(console)
-    console.print(f"Saved {report.save(results)}")
+    report.publish(results, console)
 
 
 def _utterances(samples: Samples, vad: SileroVad) -> list[tuple[int, int]]:

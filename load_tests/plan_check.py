@@ -104,8 +104,7 @@ def plan_check(
         console.print(str(error), style="red")
         raise typer.Exit(2) from error
     report.tables.append(compared_table([compared(name, known, loads[name], runs[name]) for name in loads]))
-    report.print(console)
-    console.print(f"Saved {report.save(results)}")
+    report.publish(results, console)
 
 
 def _arriving(costs: Costs, rate_hz: float, count: int, seed: int = 1) -> tuple[Request, ...]:

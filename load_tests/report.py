@@ -59,6 +59,11 @@ class Report:
         path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
         return path
 
+    def publish(self, folder: Path, console: Console) -> None:
+        """Show it, save it, and say where."""
+        self.print(console)
+        console.print(f"Saved {self.save(folder)}")
+
     def print(self, console: Console) -> None:
         """Show tables and what was skipped."""
         console.print(escape(self.hardware.line()), style="dim")

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from load_tests.engines import Chain, embedded_settings
-from load_tests.exclusions import scored_for_words
+from load_tests.exclusions import read_speech, scored_for_words
 from load_tests.hardware import read_hardware
 from load_tests.long_recordings import LongRecording, encode_opus, long_recording, parts_of
 from load_tests.options import (
@@ -27,7 +27,7 @@ from load_tests.options import (
 from load_tests.processes import MemoryPeaks, ServiceNotLocal, find_service, watched_memory
 from load_tests.recordings import Recording, wheel_recordings
 from load_tests.report import Cell, Column, Report, Table, wide_console
-from load_tests.service import ListenFailed, Service, ServiceUnreachable, running_service
+from load_tests.service import ListenFailed, Service, service_or_exit
 from load_tests.wer import count_word_errors
 from load_tests.window_sweep import naturally_long, window_table
 
@@ -86,15 +86,10 @@ def scale(
     else:
         if missing:
             report.skipped.append(f"word errors: {missing}; the recordings of the moonshine-voice wheel serve")
-        parts = _read_speech(recordings)[:limit] if recordings else wheel_recordings()
-        try:
-            with running_service(server, start=start) as service:
-                _measure(report, service, parts, tuple(minutes or _MINUTES), diarize_minutes, console)
-        except ServiceUnreachable as error:
-            console.print(str(error), style="red")
-            raise typer.Exit(2) from error
-    report.print(console)
-    console.print(f"Saved {report.save(results)}")
+        parts = read_speech(recordings)[:limit] if recordings else wheel_recordings()
+        with service_or_exit(server, start=start) as service:
+            _measure(report, service, parts, tuple(minutes or _MINUTES), diarize_minutes, console)
+    report.publish(results, console)
 
 
 def _measure(
@@ -227,13 +222,9 @@ def _swept(recordings: tuple[Recording, ...], joined_minutes: float, limit: int 
     measured = [
         (one.name, samples, one.text or "") for one, (samples, _) in zip(natural, parts_of(natural), strict=True)
     ]
-    joined = long_recording(parts_of(_read_speech(recordings)[:limit]), joined_minutes * 60)
+    joined = long_recording(parts_of(read_speech(recordings)[:limit]), joined_minutes * 60)
     measured.append(("read recordings joined", joined.samples, joined.text or ""))
     return window_table(Chain(embedded_settings()), measured)
-
-
-def _read_speech(recordings: tuple[Recording, ...]) -> tuple[Recording, ...]:
-    return tuple(recording for recording in scored_for_words(recordings) if recording.kind == "read")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ from types import TracebackType
 from typing import Self, TextIO
 
 import httpx
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+import typer
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from load_tests.recordings import TimedWord
+from load_tests.report import wide_console
 from serve_app.client import ListenAnswer, ListenOptions
 
 _ANSWER_TIMEOUT_S = 3600.0
@@ -30,7 +32,15 @@ class ServiceUnreachable(Exception):
 
 
 class ListenFailed(Exception):
-    """The service answered with something else than a transcript."""
+    """The service answered with something else than a transcript; ``status`` is HTTP's, where it is one answer's."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message, status)
+        self.message = message
+        self.status = status
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class Service:
@@ -63,27 +73,17 @@ class Service:
         options = ListenOptions(diarize=diarize, timestamps=word_times)
         response = self._http.post("/v1/listen", data=options.form_fields(), files={"audio": ("audio", audio)})
         if response.status_code != httpx.codes.OK:
-            raise ListenFailed(f"HTTP {response.status_code}: {response.text[:300]}")
+            raise ListenFailed(f"HTTP {response.status_code}: {response.text[:300]}", response.status_code)
         return ListenAnswer.model_validate_json(response.content)
 
     def listen_patiently(
         self, audio: bytes, *, diarize: bool = False, word_times: bool = False, patience_s: float = 120.0
     ) -> ListenAnswer:
         """Transcribe a file, again if the service is away for a moment: for accuracy, where time does not count."""
-        for attempt in Retrying(
-            retry=retry_if_exception_type((httpx.TransportError, _NotNow)),
-            stop=stop_after_delay(patience_s),
-            wait=wait_fixed(2.0),
-            reraise=True,
-        ):
-            with attempt:
-                try:
-                    return self.listen(audio, diarize=diarize, word_times=word_times)
-                except ListenFailed as error:
-                    if str(error).startswith("HTTP 503"):
-                        raise _NotNow(str(error)) from error
-                    raise
-        raise AssertionError("tenacity ends by returning or raising")
+        patiently = Retrying(
+            retry=retry_if_exception(_is_away), stop=stop_after_delay(patience_s), wait=wait_fixed(2.0), reraise=True
+        )
+        return patiently(self.listen, audio, diarize=diarize, word_times=word_times)
 
     def wait_until_ready(self, timeout_s: float = 30.0) -> None:
         """Return once the service can take work.
@@ -108,8 +108,11 @@ class Service:
             return False
 
 
-class _NotNow(ListenFailed):
-    """503: the same request may succeed soon."""
+def _is_away(error: BaseException) -> bool:
+    """Whether the same request may succeed soon."""
+    if isinstance(error, ListenFailed):
+        return error.status == httpx.codes.SERVICE_UNAVAILABLE
+    return isinstance(error, httpx.TransportError)
 
 
 def words_of(answer: ListenAnswer) -> tuple[TimedWord, ...]:
@@ -147,6 +150,17 @@ def running_service(url: str, *, start: bool, config: Path | None = None) -> Ite
         service = stack.enter_context(Service(url))
         service.wait_until_ready()
         yield service
+
+
+@contextlib.contextmanager
+def service_or_exit(url: str, *, start: bool) -> Iterator[Service]:
+    """The same for programs: where there is no service, they say so and end with 2."""
+    try:
+        with running_service(url, start=start) as service:
+            yield service
+    except ServiceUnreachable as error:
+        wide_console().print(str(error), style="red")
+        raise typer.Exit(2) from error
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from load_tests.options import (
     DEFAULT_RESULTS,
     DEFAULT_SERVER,
     AudioOption,
+    DiarizationMinutesOption,
     LimitOption,
     ResultsOption,
     ServerOption,
@@ -23,19 +24,16 @@ from load_tests.options import (
 )
 from load_tests.recordings import Recording, wheel_recordings
 from load_tests.report import Report, wide_console
-from load_tests.service import Service, ServiceUnreachable, running_service
+from load_tests.service import Service, service_or_exit
 from load_tests.throughput import Load, alternate, cpu_table, load_of, throughput_table
 
 # One request longer than this would be the tail of the whole round.
 _LONGEST_READ_S = 40.0
 _WHEEL_REPEATS = 8
+_DIARIZATION_MINUTES = 2.5
 
 RoundsOption = Annotated[int, typer.Option("--rounds", min=2, help="Turns of the service and the library.")]
 CallsOption = Annotated[int, typer.Option("--calls", min=10, help="Calls of the latency measurement.")]
-DiarizationMinutesOption = Annotated[
-    float,
-    typer.Option("--diarization-minutes", min=0.0, help="Audio for diarization; 0 leaves it out. The library is slow."),
-]
 
 
 def speed(
@@ -46,7 +44,7 @@ def speed(
     limit: LimitOption = None,
     rounds: RoundsOption = 3,
     calls: CallsOption = 30,
-    diarization_minutes: DiarizationMinutesOption = 2.5,
+    diarization_minutes: DiarizationMinutesOption = None,
 ) -> None:
     """Throughput, diarization and latency against the raw library and the bare engines."""
     console = wide_console()
@@ -55,25 +53,21 @@ def speed(
     if missing:
         report.skipped.append(f"read and conversation recordings: {missing}; those of the moonshine-voice wheel serve")
         recordings = wheel_recordings()
+    most_minutes = _DIARIZATION_MINUTES if diarization_minutes is None else diarization_minutes
     load = load_of(_read_speech(recordings, limit))
-    try:
-        with running_service(server, start=start) as service, Library() as library:
-            with console.status("Throughput: the service and the library take turns"):
-                _measure_throughput(report, service, library, load, rounds)
-            with console.status("Latency"):
-                clip = five_seconds(max(load.samples, key=lambda samples: min(len(samples), int(CLIP_S * 16_000))))
-                report.tables.append(latency_table(service, Chain(embedded_settings()), clip, calls))
-            if diarization_minutes:
-                with console.status("Diarization: the library takes 1.5 times the length of the audio"):
-                    talk = up_to(load_of(_conversations(recordings)), diarization_minutes * 60)
-                    report.tables.append(diarization_speed_table(Diarizer(), library, talk))
-            else:
-                report.skipped.append("diarization speed: --diarization-minutes 0")
-    except ServiceUnreachable as error:
-        console.print(str(error), style="red")
-        raise typer.Exit(2) from error
-    report.print(console)
-    console.print(f"Saved {report.save(results)}")
+    with service_or_exit(server, start=start) as service, Library() as library:
+        with console.status("Throughput: the service and the library take turns"):
+            _measure_throughput(report, service, library, load, rounds)
+        with console.status("Latency"):
+            clip = five_seconds(max(load.samples, key=lambda samples: min(len(samples), int(CLIP_S * 16_000))))
+            report.tables.append(latency_table(service, Chain(embedded_settings()), clip, calls))
+        if most_minutes:
+            with console.status("Diarization: the library takes 1.5 times the length of the audio"):
+                talk = up_to(load_of(_conversations(recordings)), most_minutes * 60)
+                report.tables.append(diarization_speed_table(Diarizer(), library, talk))
+        else:
+            report.skipped.append("diarization speed: --diarization-minutes 0")
+    report.publish(results, console)
 
 
 def _measure_throughput(report: Report, service: Service, library: Library, load: Load, rounds: int) -> None:

@@ -85,7 +85,7 @@ def _wrong_settings(place: str, args: Any, access: AccessSettings) -> Iterator[s
     try:
         lease_ttl_s = LimiterSettings.model_validate(args or {}).lease_ttl_s
     except ValidationError as error:
-        yield from (f"{place}.{problem}" for problem in problems_of(error))
+        yield from problems_of(error, place)
         return
     if lease_ttl_s != access.lease_ttl_s:
         # A holder that is believed for longer than it believes itself blocks places; for less, loses them.

@@ -19,13 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from deployments import service_log as log
 from deployments.signals import failure_label
 from serve_app.cluster import adopt_request_id
-
-PROBES = frozenset({"/health", "/healthz", "/api/v1/health"})
-"""They come every few seconds, for ever."""
+from serve_app.request_scope import UPGRADED, is_probe, route_of
 
 _HEADER = "x-request-id"
 _TOKEN = re.compile(r"[A-Za-z0-9._=-]{1,128}")
-_UPGRADED = 101
 _HUNG_UP = 499
 
 
@@ -112,7 +109,7 @@ class _Exchange:
                 if not self._is_offered or self._scope["type"] == "websocket":
                     MutableHeaders(scope=message).append(_HEADER, self.notes.request_id)
             case "websocket.accept":
-                self.status = _UPGRADED
+                self.status = UPGRADED
                 message.setdefault("headers", [])
                 MutableHeaders(scope=message).append(_HEADER, self.notes.request_id)
             case "websocket.close":
@@ -123,13 +120,11 @@ class _Exchange:
         """One line; called once, at the end."""
         notes = self.notes
         is_socket = self._scope["type"] == "websocket"
-        route = getattr(self._scope.get("route"), "path", None)
-        tell = log.debug if route in PROBES else log.info
+        tell = log.debug if is_probe(self._scope) else log.info
         tell(
             "socket" if is_socket else "request",
             http_method=None if is_socket else self._scope["method"],
-            # The pattern: the path itself may be anything, and what was asked for beside it, too.
-            http_route=route,
+            http_route=route_of(self._scope),
             http_status=self.status,
             close_code=self._close_code,
             seconds=round(time.monotonic() - self._begun_s, 3),

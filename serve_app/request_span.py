@@ -7,9 +7,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.tracing import begun_span, trace_of_headers
-from serve_app.request_log import PROBES
-
-_UPGRADED = 101
+from serve_app.request_scope import UPGRADED, is_probe, route_of
 
 
 class RequestSpan:
@@ -24,7 +22,7 @@ class RequestSpan:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the module."""
-        if scope["type"] not in ("http", "websocket") or scope["path"] in PROBES:
+        if scope["type"] not in ("http", "websocket") or is_probe(scope):
             await self._app(scope, receive, send)
             return
         # A socket begins with a GET.
@@ -42,7 +40,7 @@ class RequestSpan:
             try:
                 await self._app(scope, receive, sent)
             finally:
-                if route := getattr(scope.get("route"), "path", None):
+                if route := route_of(scope):
                     span.update_name(f"{method} {route}")
                     span.set_attribute("http.route", route)
 
@@ -54,6 +52,6 @@ def _note(span: Span, message: Message) -> None:
             if message["status"] >= 500:
                 span.set_status(Status(StatusCode.ERROR))
         case "websocket.accept":
-            span.set_attribute("http.response.status_code", _UPGRADED)
+            span.set_attribute("http.response.status_code", UPGRADED)
         case "websocket.close":
             span.set_attribute("rayscribe.close_code", message.get("code", 1000))

@@ -71,8 +71,8 @@ def load_settings(path: Path) -> Settings:
     try:
         return Settings.model_validate(service.get("args") or {})
     except ValidationError as error:
-        problems = problems_of(error)
-    raise _invalid(path, [f"applications[0].args.{problem}" for problem in problems])
+        problems = problems_of(error, "applications[0].args")
+    raise _invalid(path, problems)
 
 
 def _invalid(path: Path, problems: list[str]) -> ConfigError:

@@ -11,10 +11,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def problems_of(error: ValidationError) -> list[str]:
-    """Each with its place below what was read. The value is left out: it may be a URL with a password."""
-    return [f"{_dotted(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_url=False)]
+def problems_of(error: ValidationError, read_at: str = "") -> list[str]:
+    """Each with its place, ``read_at`` and on. The value is left out: it may be a URL with a password."""
+    return [
+        ": ".join(filter(None, (_place(read_at, problem["loc"]), problem["msg"])))
+        for problem in error.errors(include_url=False)
+    ]
 
 
-def _dotted(location: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+def _place(read_at: str, location: tuple[int | str, ...]) -> str:
+    below = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join((read_at, *below)).lstrip(".")

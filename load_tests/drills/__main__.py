@@ -17,7 +17,7 @@ import typer
 
 from load_tests.drills.cluster import NotReady
 from load_tests.drills.endings import Attempt
-from load_tests.drills.failures import Drill, all_faults, drill, drill_table
+from load_tests.drills.failures import Drill, Fault, all_faults, drill, drill_table, faults_named
 from load_tests.drills.manifest import layered, on_two_nodes, serve_config
 from load_tests.drills.nodes import NodeFailed, Ports
 from load_tests.drills.pages import save_page
@@ -86,8 +86,8 @@ def failures(
     results: ResultsOption = DEFAULT_RESULTS,
 ) -> None:
     """Kill each part of the service under load: what clients see, how long it takes, and that nothing is lost."""
+    faults = all_faults() if only is None else _faults_named(only)
     report = Report("drill-failures", read_hardware())
-    faults = [fault for fault in all_faults() if only is None or fault.name in only.split(",")]
     drills: list[Drill] = []
     console = wide_console()
     with running_setting(_ports(port, gcs_port), workers, on_two_nodes() if workers > 1 else None) as setting:
@@ -102,6 +102,13 @@ def failures(
     for one in drills:
         report.clips += _attempts(one.fault.name, one.attempts)
     _finish(report, results, [promise for one in drills for promise in one.broken_promises])
+
+
+def _faults_named(only: str) -> tuple[Fault, ...]:
+    try:
+        return faults_named([name.strip() for name in only.split(",")])
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from None
 
 
 def _ports(port: int, gcs_port: int) -> Ports:

@@ -100,6 +100,18 @@ def all_faults() -> tuple[Fault, ...]:
     )
 
 
+def faults_named(names: Sequence[str]) -> tuple[Fault, ...]:
+    """Those of all_faults that have these names, in its order.
+
+    Raises:
+        ValueError: there is no fault of such a name.
+    """
+    known = {fault.name: fault for fault in all_faults()}
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"no such fault: {', '.join(unknown)}. There are: {', '.join(known)}")
+    return tuple(fault for name, fault in known.items() if name in names)
+
+
 async def drill(setting: Setting, fault: Fault) -> Drill:
     """Load, the fault, and load until all is well again for a while.
 

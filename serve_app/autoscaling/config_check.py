@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from serve_app.autoscaling import policies
 from serve_app.autoscaling.policies import StagePolicy
+from serve_app.settings_section import problems_of
 
 _POLICIES: Mapping[str, type[StagePolicy]] = {
     f"{policies.__name__}:{policy.__name__}": policy
@@ -50,9 +51,7 @@ def scaling_problems(deployment: str, autoscaling: Mapping[str, Any]) -> Iterato
     try:
         policy.scaling.model_validate(chosen.get("policy_kwargs") or {})
     except ValidationError as error:
-        for problem in error.errors(include_url=False):
-            place = ".".join(["policy.policy_kwargs", *(str(part) for part in problem["loc"])])
-            yield f"{place}: {problem['msg']}"
+        yield from problems_of(error, "policy.policy_kwargs")
     yield from _not_with_our_policies(autoscaling)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from serve_app.commands.options import DEFAULT_SERVER, ServerOption
+from serve_app.commands.options import DEFAULT_SERVER, ApiKeyOption, ServerOption
+
+if TYPE_CHECKING:
+    from serve_app.commands.live_display import Display
+    from serve_app.commands.live_sources import AudioSource
+    from serve_app.live_client import Pace
 
 _FAST_SPEED = 8.0
 # What a pipe holds before this program reads it, and some more, is not to stay behind for the whole session.
@@ -33,9 +38,7 @@ def live(
         bool, typer.Option("--fast", help=f"Send up to {_FAST_SPEED:g} times as fast as it was spoken.")
     ] = False,
     server: ServerOption = DEFAULT_SERVER,
-    api_key: Annotated[
-        str | None, typer.Option(help="Where it asks for keys; better in the environment.", envvar="RAYSCRIBE_API_KEY")
-    ] = None,
+    api_key: ApiKeyOption = None,
 ) -> None:
     """Transcribe speech while it is spoken.
 
@@ -43,61 +46,61 @@ def live(
     that is being spoken is shown, too. Ctrl-C ends the audio and waits for the last words.
     """
     import asyncio
-    import os
-    import sys
-    from pathlib import Path
-
-    from rich.console import Console
-    from rich.text import Text
 
     from serve_app.client import UNREACHABLE, ListenError
-    from serve_app.commands.live_display import Display, FinalLines, JsonLines, TerminalLines
+    from serve_app.commands.endings import quiet_endings
     from serve_app.commands.live_run import run_live
-    from serve_app.commands.live_sources import (
-        AudioSource,
-        SourceFailed,
-        file_source,
-        load_sound_device,
-        microphone_source,
-        raw_source,
-    )
-    from serve_app.live_client import LiveRequest, Pace
-
-    def opened() -> tuple[AudioSource, Pace | None]:
-        speed = _FAST_SPEED if fast else 1.0
-        match source:
-            case "mic":
-                return microphone_source(load_sound_device()), None
-            case "-":
-                return raw_source(sys.stdin.fileno()), Pace(speed, _PIPE_LEAD_S)
-            case _:
-                return file_source(Path(source)), Pace(speed)
-
-    def display() -> Display:
-        if json_lines:
-            return JsonLines()
-        console = Console(highlight=False)
-        return TerminalLines(console) if console.is_terminal else FinalLines()
-
-    def complain(text: str) -> None:
-        Console(stderr=True, highlight=False).print(Text(text), soft_wrap=True)
+    from serve_app.commands.live_sources import SourceFailed
+    from serve_app.live_client import LiveRequest
 
     if fast and source == "mic":
         raise typer.BadParameter("nobody can speak faster into a microphone", param_hint="--fast")
     request = LiveRequest(language=language, keywords=keywords, diarize=diarize, speech_events=json_lines)
-    try:
-        audio, pace = opened()
-        asyncio.run(run_live(server, api_key, request, audio, pace, display()))
-    except SourceFailed as error:
-        complain(str(error))
-        raise typer.Exit(1) from None
-    except ListenError as error:
-        hint = f"{error.message}. Start one with: rayscribe serve" if error.code == UNREACHABLE else str(error)
-        complain(hint)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except BrokenPipeError:
-        # The reader of stdout has seen enough; without this the interpreter complains when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
+    with quiet_endings():
+        try:
+            audio, pace = _opened(source, _FAST_SPEED if fast else 1.0)
+            asyncio.run(run_live(server, api_key, request, audio, pace, _display(json_lines=json_lines)))
+        except SourceFailed as error:
+            _fail(str(error))
+        except ListenError as error:
+            _fail(f"{error.message}. Start one with: rayscribe serve" if error.code == UNREACHABLE else str(error))
+
+
+def _opened(source: str, speed: float) -> tuple[AudioSource, Pace | None]:
+    """The audio, and how fast it may be sent; a microphone is never faster than people speak.
+
+    Raises:
+        SourceFailed: there is no microphone.
+    """
+    import sys
+    from pathlib import Path
+
+    from serve_app.commands.live_sources import file_source, load_sound_device, microphone_source, raw_source
+    from serve_app.live_client import Pace
+
+    match source:
+        case "mic":
+            return microphone_source(load_sound_device()), None
+        case "-":
+            return raw_source(sys.stdin.fileno()), Pace(speed, _PIPE_LEAD_S)
+        case _:
+            return file_source(Path(source)), Pace(speed)
+
+
+def _display(*, json_lines: bool) -> Display:
+    from rich.console import Console
+
+    from serve_app.commands.live_display import FinalLines, JsonLines, TerminalLines
+
+    if json_lines:
+        return JsonLines()
+    console = Console(highlight=False)
+    return TerminalLines(console) if console.is_terminal else FinalLines()
+
+
+def _fail(text: str) -> NoReturn:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, highlight=False).print(Text(text), soft_wrap=True)
+    raise typer.Exit(1)

@@ -4,19 +4,52 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from serve_app.commands.options import ConfigOption, JsonOption
+from serve_app.commands.options import ConfigOption, JsonOption, settings_of
 from serve_app.commands.table import print_table
 
 if TYPE_CHECKING:
     from deployments.checkpoints.cache import CheckpointCache
     from deployments.checkpoints.source import CheckpointSource
     from deployments.checkpoints.store import LocalCheckpoint
-    from serve_app.settings import Settings
+    from serve_app.checkpoints import NamedCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A checkpoint that a config names, and what is on this node of it."""
+
+    stage: str
+    engine: str
+    location: str
+    pinned: str | None
+    revision: str | None
+    status: Literal["complete", "missing"]
+    size_bytes: int | None
+    folder: str | None
+
+    @classmethod
+    def of(cls, named: NamedCheckpoint, local: LocalCheckpoint | None) -> _Row:
+        return cls(
+            stage=named.stage,
+            engine=named.engine,
+            location=named.source.location,
+            pinned=named.source.revision,
+            revision=local.revision if local else None,
+            status="complete" if local else "missing",
+            size_bytes=local.size_bytes if local else None,
+            folder=str(local.folder) if local else None,
+        )
+
+    def cells(self) -> tuple[str, ...]:
+        size = "" if self.size_bytes is None else _gb(self.size_bytes)
+        revision = self.revision or self.pinned or ""
+        return self.stage, self.engine, self.location, self.status, revision, size, self.folder or ""
+
 
 models = typer.Typer(help="Fetch the models that a config names, and list them.", no_args_is_help=True)
 
@@ -34,7 +67,7 @@ def pull(config: ConfigOption = None) -> None:
     from deployments.errors import EngineUnavailable
     from serve_app.checkpoints import named_checkpoints
 
-    settings = _settings(config)
+    settings = settings_of(config)
     sources = list(dict.fromkeys(named.source for named in named_checkpoints(settings)))
     if not sources:
         typer.echo(_NONE_NAMED, err=True)
@@ -66,43 +99,21 @@ def list_models(as_json: JsonOption = False, config: ConfigOption = None) -> Non
     from deployments.errors import EngineUnavailable
     from serve_app.checkpoints import named_checkpoints
 
-    settings = _settings(config)
+    settings = settings_of(config)
     cache = settings.checkpoint_cache()
     try:
         found = [(named, find(named.source, cache)) for named in named_checkpoints(settings)]
     except EngineUnavailable as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    rows = [
-        {
-            "stage": named.stage,
-            "engine": named.engine,
-            "location": named.source.location,
-            "pinned": named.source.revision,
-            "revision": local.revision if local else None,
-            "status": "complete" if local else "missing",
-            "size_bytes": local.size_bytes if local else None,
-            "folder": str(local.folder) if local else None,
-        }
-        for named, local in found
-    ]
+    rows = [_Row.of(named, local) for named, local in found]
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
     elif rows:
         headings = ("stage", "engine", "location", "status", "revision", "size", "folder")
-        print_table(headings, [_cells(row) for row in rows])
+        print_table(headings, [row.cells() for row in rows])
     else:
         typer.echo(_NONE_NAMED, err=True)
-
-
-def _settings(config: Path | None) -> Settings:
-    from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_settings
-
-    try:
-        return load_settings(config or DEFAULT_CONFIG)
-    except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
 
 
 def _pull_with_progress(source: CheckpointSource, cache: CheckpointCache) -> LocalCheckpoint:
@@ -135,13 +146,6 @@ def _pull_with_progress(source: CheckpointSource, cache: CheckpointCache) -> Loc
         while wait([fetching], _LOOK_INTERVAL_S).not_done:
             progress.update(task, completed=max(0, folder_bytes(root) - before_bytes))
         return fetching.result()
-
-
-def _cells(row: dict[str, str | int | None]) -> tuple[str, ...]:
-    size = row["size_bytes"]
-    revision = str(row["revision"] or row["pinned"] or "")
-    texts = (row["stage"], row["engine"], row["location"], row["status"])
-    return (*map(str, texts), revision, _gb(size) if isinstance(size, int) else "", str(row["folder"] or ""))
 
 
 def _gb(size_bytes: int) -> str:

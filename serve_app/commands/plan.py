@@ -12,12 +12,38 @@ from serve_app.commands.options import JsonOption
 from serve_app.commands.table import print_table
 
 if TYPE_CHECKING:
-    from serve_app.planning.arrivals import LengthMix
+    from serve_app.planning.arrivals import DailyProfile, LengthMix
     from serve_app.planning.bill import Prices
     from serve_app.planning.costs import Costs
     from serve_app.planning.search import Load, Plan
 
 _PERCENTS = (50, 95, 99)
+# Voice messages, calls and a few meetings, 96 s in the mean: an assumption, not a measurement.
+_LENGTHS = "10:60,60:25,300:13,1800:2"
+
+
+_CostsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Stage costs, as `python -m load_tests.stage_costs` writes them.",
+        show_default="those of the profile",
+        dir_okay=False,
+    ),
+]
+_LatencyOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="S",
+        help="95 % of the requests at the busiest moment are to be answered within it.",
+        show_default="twice what an idle service takes",
+        min=0.0,
+    ),
+]
+_LengthsOption = Annotated[
+    str,
+    typer.Option(metavar="S:WEIGHT,…", help="Mean lengths of recordings in seconds, and how many there are of each."),
+]
 
 
 def plan(
@@ -26,30 +52,9 @@ def plan(
         float, typer.Option(metavar="FACTOR", help="The busiest moment's rate over that of the day's mean, 1 to 24.")
     ],
     profile: Annotated[str, typer.Option(metavar="NAME", help="Of the config: embedded, gpu …")] = "embedded",
-    costs: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Stage costs, as `python -m load_tests.stage_costs` writes them.",
-            show_default="those of the profile",
-            dir_okay=False,
-        ),
-    ] = None,
-    latency_target: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            help="95 % of the requests at the busiest moment are to be answered within it.",
-            show_default="twice what an idle service takes",
-            min=0.0,
-        ),
-    ] = None,
-    lengths: Annotated[
-        str,
-        typer.Option(
-            metavar="S:WEIGHT,…", help="Mean lengths of recordings in seconds, and how many there are of each."
-        ),
-    ] = "10:60,60:25,300:13,1800:2",
+    costs: _CostsOption = None,
+    latency_target: _LatencyOption = None,
+    lengths: _LengthsOption = _LENGTHS,
     diarized: Annotated[
         float, typer.Option(metavar="SHARE", help="Part of the requests that wants speakers.", min=0.0, max=1.0)
     ] = 0.0,
@@ -62,18 +67,11 @@ def plan(
 
     The graph is simulated at the busiest moment of the day, with measured costs of each stage.
     """
-    import json
-
-    from serve_app.planning.arrivals import DailyProfile
     from serve_app.planning.bill import Prices
     from serve_app.planning.costs import CostsUnusable
     from serve_app.planning.search import Effort, Load, TargetOutOfReach
     from serve_app.planning.search import plan as least
 
-    try:
-        daily = DailyProfile(peak)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--peak") from None
     _check_numbers(
         {
             "--audio-hours-per-day": audio_hours_per_day,
@@ -85,20 +83,15 @@ def plan(
     )
     if latency_target == 0:
         raise typer.BadParameter("give seconds above 0", param_hint="--latency-target")
-    load = Load(audio_hours_per_day, daily, _mix(lengths), diarized)
+    load = Load(audio_hours_per_day, _profile_of_day(peak), _mix(lengths), diarized)
     try:
         measured = _costs(profile, costs, diarized)
         found = least(measured, load, latency_target, Effort(seed=seed))
     except (CostsUnusable, TargetOutOfReach) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    prices = Prices(price_cpu_hour, price_gpu_hour)
-    if as_json:
-        from serve_app.planning.report import report
-
-        typer.echo(json.dumps(report(measured, found, prices), indent=2))
-    else:
-        _print_plan(measured, found, prices)
+    write = _print_json if as_json else _print_plan
+    write(measured, found, Prices(price_cpu_hour, price_gpu_hour))
 
 
 def _check_numbers(given: dict[str, float | None]) -> None:
@@ -106,6 +99,15 @@ def _check_numbers(given: dict[str, float | None]) -> None:
     for name, value in given.items():
         if value is not None and not math.isfinite(value):
             raise typer.BadParameter("give a number", param_hint=name)
+
+
+def _profile_of_day(peak: float) -> DailyProfile:
+    from serve_app.planning.arrivals import DailyProfile
+
+    try:
+        return DailyProfile(peak)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--peak") from None
 
 
 def _mix(lengths: str) -> LengthMix:
@@ -129,6 +131,14 @@ def _costs(profile: str, path: Path | None, diarized: float) -> Costs:
     if diarized and costs.of(Stage.DIARIZER) is None:
         raise CostsUnusable(f"The costs of {profile!r} have no Diarizer, so speakers cannot be planned for.")
     return costs
+
+
+def _print_json(costs: Costs, plan: Plan, prices: Prices) -> None:
+    import json
+
+    from serve_app.planning.report import report
+
+    typer.echo(json.dumps(report(costs, plan, prices), indent=2))
 
 
 def _print_plan(costs: Costs, plan: Plan, prices: Prices) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serve_app.commands.options import ConfigOption
+
 if TYPE_CHECKING:
     from serve_app.commands.serve_progress import ProgressView
     from serve_app.settings import Settings
@@ -23,9 +25,7 @@ _WATCH_INTERVAL_S = 2.0
 
 
 def serve(
-    config: Annotated[
-        Path | None, typer.Option(help="Serve config file.", show_default="configs/embedded.yaml", dir_okay=False)
-    ] = None,
+    config: ConfigOption = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on, instead of the file's.")] = None,
     port: Annotated[
         int | None, typer.Option(help="Port to listen on, instead of the file's.", min=1, max=65535)

@@ -14,7 +14,8 @@ from deployments.errors import RayscribeError
 from serve_app.access.keys import KeyStore
 from serve_app.access.ledger import Ledger
 from serve_app.access.users import UserStore
-from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_settings
+from serve_app.commands.options import settings_of
+from serve_app.serve_config import ConfigError
 from serve_app.settings import Settings
 from serve_app.storage.database import Database
 from serve_app.storage.location import database_url
@@ -36,8 +37,9 @@ def run_with_stores(config: Path | None, action: Callable[[Stores], Awaitable[_R
 
     What goes wrong is said on stderr, and the command ends with exit code 1.
     """
+    settings = settings_of(config)
     try:
-        return asyncio.run(_run(load_settings(config or DEFAULT_CONFIG), action))
+        return asyncio.run(_run(settings, action))
     except (ConfigError, RayscribeError) as error:
         typer.echo(str(error), err=True)
     except OSError as error:

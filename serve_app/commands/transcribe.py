@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from serve_app.commands.options import DEFAULT_SERVER, ServerOption
+from serve_app.commands.options import DEFAULT_SERVER, ApiKeyOption, ServerOption
 
 
 class OutputFormat(StrEnum):
@@ -34,9 +34,7 @@ def transcribe(
     ] = None,
     concurrency: Annotated[int, typer.Option(help="Recordings sent at once.", min=1, max=64)] = 4,
     server: ServerOption = DEFAULT_SERVER,
-    api_key: Annotated[
-        str | None, typer.Option(help="Where it asks for keys; better in the environment.", envvar="RAYSCRIBE_API_KEY")
-    ] = None,
+    api_key: ApiKeyOption = None,
 ) -> None:
     """Transcribe recordings with a running service.
 
@@ -44,10 +42,9 @@ def transcribe(
     failed; the others are delivered all the same.
     """
     import asyncio
-    import os
-    import sys
 
     from serve_app.client import ListenOptions
+    from serve_app.commands.endings import quiet_endings
     from serve_app.commands.transcription_run import TranscriptionRun
 
     is_subtitle = output_format in (OutputFormat.SRT, OutputFormat.VTT)
@@ -60,12 +57,6 @@ def transcribe(
         timestamps=word_times or is_subtitle,
     )
     run = TranscriptionRun(files, options, output_format, output_dir, word_times=word_times, api_key=api_key)
-    try:
+    with quiet_endings():
         succeeded = asyncio.run(run.execute(server, concurrency))
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except BrokenPipeError:
-        # The reader of stdout has seen enough; without this the interpreter complains when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
     raise typer.Exit(0 if succeeded else 1)

@@ -12,7 +12,10 @@ from deployments.tracing import annotate, mark, note_failure
 
 
 class DoorCount:
-    """Counts one request or socket, once; but twice one that was let in before there was no room for its bytes."""
+    """Counts one request or socket: as let in, or as refused.
+
+    Only one that was let in, and then brought more bytes than there was room for, is counted as both.
+    """
 
     def __init__(self, signals: Signals, dialect: str) -> None:
         self._signals = signals

@@ -17,6 +17,10 @@ from starlette.requests import ClientDisconnect
 from deployments import service_log as log
 from deployments.errors import (
     AudioTooLarge,
+    BodyTooSlow,
+    Cancelled,
+    ConcurrencyLimitReached,
+    InsufficientCredits,
     InvalidParameter,
     MissingParameter,
     QuotaExceeded,
@@ -24,6 +28,7 @@ from deployments.errors import (
     ServiceUnavailable,
     TooManyRequests,
     Unauthenticated,
+    UnsupportedAudio,
 )
 from deployments.signals import failure_label
 from serve_app.access.visit import RateState
@@ -48,8 +53,9 @@ def route_class(form: ErrorForm) -> type[APIRoute]:
             async def answered(request: Request) -> Response:
                 try:
                     response = await handler(request)
-                except ClientDisconnect:
+                except (ClientDisconnect, Cancelled):
                     # Nobody reads this answer; the number is the log's.
+                    this_request().failure = "cancelled"
                     response = Response(status_code=499)
                 except Exception as error:
                     answer = error_response(named(error), form)
@@ -75,7 +81,8 @@ def error_response(error: Exception, form: ErrorForm) -> JSONResponse:
 
 
 def _headers(error: Exception, status: int) -> dict[str, str]:
-    # Where the body was not read to its end, the connection cannot be used again.
+    # Most errors come before the body was read to its end, and then the connection cannot be used again. A mistake of
+    # ours (500) is made later, in the work on a recording that is here.
     headers = {} if status == 500 else {"connection": "close"}
     if isinstance(error, ServiceUnavailable | TooManyRequests | QuotaExceeded):
         headers["retry-after"] = str(retry_after_s(error))
@@ -120,6 +127,32 @@ def invalid(error: ValidationError | RequestValidationError) -> InvalidParameter
 def named(error: Exception) -> Exception:
     """An error as one of ours, where pydantic raised it."""
     return invalid(error) if isinstance(error, ValidationError | RequestValidationError) else error
+
+
+EVERY_CALL: dict[str, Exception] = {
+    "No key": Unauthenticated(True),
+    "Not a good key": Unauthenticated(False),
+    "Not our fault, nor yours": RuntimeError(),
+    "Try again later": ServiceUnavailable("The database does not answer", 5),
+}
+"""For ``documented``, here and below: what any call may be answered with."""
+
+EVERY_PLAN: dict[str, Exception] = {
+    "Too many requests at once": ConcurrencyLimitReached(10, 1),
+    "Too many requests per minute": RateLimitReached(60, 12),
+    "Today's audio is used up": QuotaExceeded(100, 3600),
+    "The wallet is empty": InsufficientCredits(),
+}
+"""And a call that counts against a plan."""
+
+EVERY_RECORDING: dict[str, Exception] = {
+    "No audio that can be decoded": UnsupportedAudio("no audio was found"),
+    "The body stops coming": BodyTooSlow(),
+    **EVERY_PLAN,
+    **EVERY_CALL,
+    "Try again later": ServiceUnavailable("No ASR workers available", 30),
+}
+"""And one that brings a recording; how large and how long it may be is the dialect's."""
 
 
 def documented(form: ErrorForm, examples: dict[str, Exception]) -> dict[int | str, dict[str, Any]]:

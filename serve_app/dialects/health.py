@@ -15,6 +15,7 @@ from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.errors import documented, route_class
 from serve_app.dialects.smallest_selfhost_errors import error_body
 from serve_app.health import StageState, StageTrouble
+from serve_app.request_scope import CHART_HEALTH, HEALTH, READINESS
 from serve_app.services import Services, services_of
 
 _REASONS = {
@@ -74,7 +75,7 @@ _UNHEALTHY: dict[str, Any] = {
 
 
 @router.get(
-    "/health",
+    HEALTH,
     summary="Can the service take work?",
     response_model=HealthAnswer,
     response_model_exclude_unset=True,
@@ -124,14 +125,14 @@ def _answered(answer: HealthAnswer) -> JSONResponse:
     return JSONResponse(answer.model_dump(exclude_unset=True), 200 if answer.status == "healthy" else 503)
 
 
-@router.get("/api/v1/health", include_in_schema=False)
+@router.get(CHART_HEALTH, include_in_schema=False)
 async def chart_health() -> JSONResponse:
     """What the vendor's chart probes: this process answers."""
     return JSONResponse({"status": "healthy"})
 
 
 @router.get(
-    "/healthz",
+    READINESS,
     summary="Readiness",
     responses={
         503: {"description": "A stage that every request needs has had no replica for half a minute, or not yet"}
@@ -147,7 +148,7 @@ async def healthz(services: Annotated[Services, Depends(services_of)]) -> JSONRe
 
 
 # Monitors ask so; the answer is the same without its body.
-for _path, _call in (("/health", health), ("/healthz", healthz), ("/api/v1/health", chart_health)):
+for _path, _call in ((HEALTH, health), (READINESS, healthz), (CHART_HEALTH, chart_health)):
     router.add_api_route(_path, _call, methods=["HEAD"], include_in_schema=False)
 
 DIALECT = Dialect("health", router)

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from deployments.errors import InvalidParameter, NotFound, ServiceUnavailable, Unauthenticated
+from deployments.errors import InvalidParameter, NotFound
 from serve_app.access.credentials import credential_of
 from serve_app.access.pricing import from_micros
 from serve_app.access.usage import UsageTotal
 from serve_app.access.visit import Caller
 from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect
-from serve_app.dialects.errors import documented, route_class
+from serve_app.dialects.errors import EVERY_CALL, documented, route_class
 from serve_app.dialects.smallest_selfhost_errors import error_body
 from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState, Job, JobFailure, JobStatus
 from serve_app.jobs.messages import ending_of
@@ -121,11 +121,6 @@ class UsageAnswer(BaseModel):
     dialects: list[UsageDialectAnswer]
 
 
-_COMMON: dict[str, Exception] = {
-    "No key, or not a good one": Unauthenticated(False),
-    "Not our fault, nor yours": RuntimeError(),
-    "Try again later": ServiceUnavailable("The database does not answer", 5),
-}
 _NO_JOB = {"No such job of yours": NotFound("job", "job_018f3c2a9b4c5d6e7f8091a2b3c4d5e6")}
 
 
@@ -145,7 +140,7 @@ _Services = Annotated[Services, Depends(services_of)]
 @router.get(
     "/v1/jobs",
     summary="List jobs",
-    responses=documented(error_body, {"A parameter is wrong": InvalidParameter("limit", "is too large"), **_COMMON}),
+    responses=documented(error_body, {"A parameter is wrong": InvalidParameter("limit", "is too large"), **EVERY_CALL}),
 )
 async def list_jobs(
     caller: _Caller,
@@ -166,7 +161,7 @@ async def list_jobs(
     "/v1/jobs/{job_id}",
     summary="Show a job",
     response_model=JobWithResult,
-    responses=documented(error_body, {**_NO_JOB, **_COMMON}),
+    responses=documented(error_body, {**_NO_JOB, **EVERY_CALL}),
 )
 async def show_job(job_id: str, caller: _Caller, services: _Services) -> JSONResponse:
     """A job with its result, and each attempt to deliver it."""
@@ -178,7 +173,7 @@ async def show_job(job_id: str, caller: _Caller, services: _Services) -> JSONRes
     "/v1/jobs/{job_id}",
     summary="Cancel a job",
     response_model=JobWithResult,
-    responses=documented(error_body, {**_NO_JOB, **_COMMON}),
+    responses=documented(error_body, {**_NO_JOB, **EVERY_CALL}),
 )
 async def cancel_job(job_id: str, caller: _Caller, services: _Services) -> JSONResponse:
     """A job that has not ended is cancelled: it costs nothing, and nothing is sent. One that has ended stays."""
@@ -189,7 +184,7 @@ async def cancel_job(job_id: str, caller: _Caller, services: _Services) -> JSONR
 @router.get(
     "/v1/usage",
     summary="Show usage",
-    responses=documented(error_body, {"A parameter is wrong": InvalidParameter("days", "is too large"), **_COMMON}),
+    responses=documented(error_body, {"A parameter is wrong": InvalidParameter("days", "is too large"), **EVERY_CALL}),
 )
 async def show_usage(
     caller: _Caller,

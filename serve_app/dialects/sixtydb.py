@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -36,6 +35,7 @@ from serve_app.dialects.sixtydb_answer import SttAnswer, WordDetails, to_answer
 from serve_app.dialects.sixtydb_catalogue import router as catalogue
 from serve_app.dialects.sixtydb_context import Heeded, heeded, read_context
 from serve_app.dialects.sixtydb_errors import ERROR_RESPONSES, error_body
+from serve_app.dialects.weighted_terms import listed, weighted_term
 from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
 from serve_app.settings import LimitSettings, Settings
@@ -102,7 +102,7 @@ class SttOptions(BaseModel):
             InvalidParameter: it cannot be read, or has too many terms.
         """
         context = None if self.context is None else read_context(self.context)
-        return heeded(context, plan, settings, other_terms=len(_listed(self.keywords)))
+        return heeded(context, plan, settings, other_terms=len(listed(self.keywords)))
 
     def to_request(self, request_id: str, limits: LimitSettings, context: Heeded) -> TranscriptionRequest:
         """What the pipeline is asked.
@@ -111,7 +111,7 @@ class SttOptions(BaseModel):
             InvalidParameter: fields that contradict each other, or keywords that cannot be read or are too many.
         """
         language = None if self.language == "auto" else self.language
-        candidates = tuple(dict.fromkeys(code for code in map(plain_code, _listed(self.languages)) if code != "auto"))
+        candidates = tuple(dict.fromkeys(code for code in map(plain_code, listed(self.languages)) if code != "auto"))
         if language is not None and candidates and language not in candidates:
             raise InvalidParameter("language", "is not one of languages")
         return TranscriptionRequest(
@@ -120,7 +120,7 @@ class SttOptions(BaseModel):
             candidates=candidates if language is None else (),
             diarize=self.diarize,
             speaker_count=speaker_count(self.min_speakers, self.max_speakers) if self.diarize else SpeakerCount(),
-            vocabulary=_each_once((*limited("keywords", map(_term, _listed(self.keywords))), *context.vocabulary)),
+            vocabulary=_each_once((*limited("keywords", _terms(self.keywords)), *context.vocabulary)),
             context=context.refinement,
             numerals=True,
             script_correction=self.script_correction,
@@ -145,33 +145,16 @@ def speaker_count(minimum: int | None, maximum: int | None) -> SpeakerCount:
     return SpeakerCount(minimum=least, maximum=most)
 
 
+def _terms(keywords: str | None) -> Iterator[VocabularyTerm]:
+    return (weighted_term(entry, _DEFAULT_WEIGHT, _LARGEST_WEIGHT) for entry in listed(keywords))
+
+
 def _each_once(terms: Iterable[VocabularyTerm]) -> tuple[VocabularyTerm, ...]:
     """With the weight that it was first given."""
     first: dict[str, VocabularyTerm] = {}
     for term in terms:
         first.setdefault(term.text, term)
     return tuple(first.values())
-
-
-def _listed(field: str | None) -> list[str]:
-    """Entries between commas."""
-    return [entry.strip() for entry in (field or "").split(",") if entry.strip()]
-
-
-def _term(entry: str) -> VocabularyTerm:
-    text, colon, weight = entry.rpartition(":")
-    if not colon:
-        return VocabularyTerm(entry, _DEFAULT_WEIGHT)
-    try:
-        number = float(weight)
-    except ValueError:
-        number = math.nan
-    if not 0 < number <= _LARGEST_WEIGHT:
-        reason = f"the weight behind a term must be a number above 0 and at most {_LARGEST_WEIGHT:g}"
-        raise InvalidParameter("keywords", reason)
-    if not text.strip():
-        raise InvalidParameter("keywords", "a weight without a term")
-    return VocabularyTerm(text.strip(), number)
 
 
 _OPTIONS_SCHEMA = SttOptions.model_json_schema()["properties"]

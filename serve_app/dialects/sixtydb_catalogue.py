@@ -16,7 +16,7 @@ from serve_app.services import Services, services_of
 from serve_app.settings import Settings
 
 MODEL_ID = "60db-stt-v01"
-"""The vendor has one model, and so have we; clients look for it by this name."""
+"""The vendor's only model, and what its clients look for. Here it is the first recogniser: 60db's requests name none."""
 
 router = APIRouter(route_class=route_class(error_body), responses=CATALOGUE_ERROR_RESPONSES)
 
@@ -81,7 +81,7 @@ async def languages(request: Request, services: Annotated[Services, Depends(serv
 
 @router.get("/stt/models", summary="Models that run here")
 async def models(request: Request, services: Annotated[Services, Depends(services_of)]) -> SttModels:
-    """The one model, under the vendor's name for its own."""
+    """The recogniser of 60db's requests, under the vendor's name for its only model."""
     await services.access.identified(credential_of(request))
     settings = services.settings
     engine = model_name(settings)

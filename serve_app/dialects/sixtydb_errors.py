@@ -1,7 +1,8 @@
 """Our errors in the form of 60db: ``{"success": false, "error", "message", "error_code", "details"}``.
 
 The vendor publishes the codes of 401, 402, 429, 499 and 503; those of the other statuses are ours. Its ``ZERO_BALANCE``
-is not used: a wallet that cannot pay is ``INSUFFICIENT_CREDITS``, however empty it is.
+is not used: a wallet that cannot pay is ``INSUFFICIENT_CREDITS``, however empty it is. A 499 is for the log alone, and
+has no body here: nobody reads it.
 """
 
 from __future__ import annotations
@@ -14,24 +15,19 @@ from deployments.errors import (
     AudioTooLarge,
     AudioTooLong,
     BodyTooSlow,
-    Cancelled,
     ConcurrencyLimitReached,
     FeatureNotInPlan,
-    InsufficientCredits,
     InvalidParameter,
     InvalidRequest,
     MissingParameter,
     NotFound,
-    Overloaded,
     QuotaExceeded,
-    RateLimitReached,
     ServiceUnavailable,
     TooManyRequests,
     Unauthenticated,
-    UnsupportedAudio,
     UnsupportedParameter,
 )
-from serve_app.dialects.errors import documented, retry_after_s
+from serve_app.dialects.errors import EVERY_CALL, EVERY_RECORDING, documented, retry_after_s
 
 _MIB = 1024 * 1024
 _LANGUAGES = frozenset({"language", "languages"})
@@ -57,8 +53,6 @@ def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
             return 429, _body(error, "STT_UPSTREAM_RATE_LIMIT", **details)
         case ServiceUnavailable():
             return 503, _body(error, "STT_UPSTREAM_UNAVAILABLE", retry_after_sec=retry_after_s(error))
-        case Cancelled():
-            return 499, _body("The client closed the request", "STT_CLIENT_CANCELLED")
         case _:
             return 500, _body("Internal error", "INTERNAL_ERROR")
 
@@ -112,28 +106,12 @@ ERROR_RESPONSES = documented(
         "A field is wrong": InvalidParameter("keywords", "the weight behind a term must be a number"),
         "A language that is not spoken": UnsupportedParameter("language", "'xx' is not spoken", ("en",)),
         "The engines of this profile cannot do it": UnsupportedParameter("context", "there is no language model"),
-        "No key, or not a good one": Unauthenticated(True),
-        "The wallet is empty": InsufficientCredits(),
         "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
-        "Today's audio is used up": QuotaExceeded(100, 3600),
-        "The body stops coming": BodyTooSlow(),
         "Too large": AudioTooLarge(10 * _MIB),
         "Too long": AudioTooLong(3600),
-        "No audio that can be decoded": UnsupportedAudio("no audio was found"),
-        "Too many requests at once": ConcurrencyLimitReached(8, 1),
-        "Too many requests per minute": RateLimitReached(60, 12),
-        "The client went away: nobody reads this, and nothing is charged": Cancelled(),
-        "Not our fault, nor yours": RuntimeError(),
-        "Try again later": Overloaded("The recognition queue is full", 5),
+        **EVERY_RECORDING,
     },
 )
 
-CATALOGUE_ERROR_RESPONSES = documented(
-    error_body,
-    {
-        "No key, or not a good one": Unauthenticated(True),
-        "Not our fault, nor yours": RuntimeError(),
-        "Try again later": Overloaded("The database does not answer", 5),
-    },
-)
+CATALOGUE_ERROR_RESPONSES = documented(error_body, EVERY_CALL)
 """Of the calls that only tell about the service."""

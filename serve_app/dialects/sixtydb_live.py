@@ -40,6 +40,7 @@ from serve_app.dialects.sixtydb_live_messages import (
 )
 from serve_app.dialects.sockets import Connection, SocketDialect, converse
 from serve_app.live.contracts import Final, LiveEvent, LiveOptions, LiveSession, Partial, SessionEnded, SpeechStarted
+from serve_app.request_scope import SOCKET_HEALTH
 from serve_app.services import Services, services_of
 
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -199,7 +200,7 @@ class SocketHealth(BaseModel):
 
 
 @router.get(
-    "/ws/health",
+    SOCKET_HEALTH,
     responses=documented(
         error_body,
         {

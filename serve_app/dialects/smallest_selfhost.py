@@ -52,7 +52,7 @@ class ListenOptions(BaseModel):
         None, description="Answer with a job at once, and send its result here.", examples=["https://example.com/hook"]
     )
 
-    def to_request(self, request_id: str, max_duration_s: float | None) -> TranscriptionRequest:
+    def to_request(self, request_id: str, max_duration_s: float) -> TranscriptionRequest:
         """What the pipeline is asked."""
         return TranscriptionRequest(
             request_id=request_id,
@@ -144,9 +144,7 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
     """
     async with visiting(request, services, NAME) as visit:
         options, audio = await _read(request, services)
-        transcription = options.to_request(
-            this_request().request_id, services.settings.limits.dialect_max_duration_s.get(NAME)
-        )
+        transcription = options.to_request(this_request().request_id, services.settings.limits.max_duration_s_in(NAME))
         check_request(transcription, visit.plan, services.settings, _NAMES)
         callback = None if options.callback_url is None else Callback(options.callback_url)
         if callback is not None:

@@ -10,15 +10,12 @@ from deployments.errors import (
     AudioTooLarge,
     AudioTooLong,
     BodyTooSlow,
-    ConcurrencyLimitReached,
     FeatureNotInPlan,
-    InsufficientCredits,
     InvalidParameter,
     InvalidRequest,
     MissingParameter,
     NotFound,
     QuotaExceeded,
-    RateLimitReached,
     ServiceUnavailable,
     SourceForbidden,
     SourceRefused,
@@ -26,20 +23,19 @@ from deployments.errors import (
     SourceUnreachable,
     TooManyRequests,
     Unauthenticated,
-    UnsupportedAudio,
     UnsupportedParameter,
 )
-from serve_app.dialects.errors import documented, retry_after_s
+from serve_app.dialects.errors import EVERY_RECORDING, documented, retry_after_s
 
 # The vendor's list; ours is longer, and found by content.
 SUPPORTED_FORMATS = ["wav", "mp3", "flac", "ogg", "m4a", "aac", "webm", "mp4", "aiff"]
 
-
-_SOURCE_CODES: dict[type[SourceRejected], str] = {
+SOURCE_CODES: dict[type[SourceRejected], str] = {
     SourceForbidden: "URL_NOT_ALLOWED",
     SourceRefused: "URL_FETCH_REFUSED",
     SourceUnreachable: "URL_FETCH_FAILED",
 }
+"""Of URLs that cannot be fetched, in either API of Smallest's; the vendor publishes none."""
 
 
 def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
@@ -55,7 +51,7 @@ def error_body(error: Exception) -> tuple[int, dict[str, Any]]:
         case InvalidParameter():
             return 400, {"error": str(error), "code": "INVALID_PARAMETER", "parameter": error.parameter}
         case SourceRejected():
-            return 400, {"error": str(error), "code": _SOURCE_CODES[type(error)]}
+            return 400, {"error": str(error), "code": SOURCE_CODES[type(error)]}
         case AccessDenied():
             return _access_denied(error)
         case AudioRejected():
@@ -109,17 +105,9 @@ ERROR_RESPONSES = documented(
         "A parameter is wrong": InvalidParameter("diarize", "not true or false"),
         "The engines of this profile cannot do it": UnsupportedParameter("language", "'xx' is not spoken", ("en",)),
         "The URL cannot be fetched": SourceUnreachable("example.com does not answer"),
-        "No key, or not a good one": Unauthenticated(False),
         "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
-        "Today's audio is used up": QuotaExceeded(100, 3600),
-        "The wallet is empty": InsufficientCredits(),
-        "No audio that can be decoded": UnsupportedAudio("no audio was found"),
-        "The body stops coming": BodyTooSlow(),
         "Too large": AudioTooLarge(100 * _MIB),
         "Too long": AudioTooLong(7200),
-        "Too many requests at once": ConcurrencyLimitReached(10, 1),
-        "Too many requests per minute": RateLimitReached(60, 12),
-        "Not our fault, nor yours": RuntimeError(),
-        "Try again later": ServiceUnavailable("No ASR workers available", 30),
+        **EVERY_RECORDING,
     },
 )

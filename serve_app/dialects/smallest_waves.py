@@ -23,13 +23,12 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.contracts import Transcript, TranscriptionRequest
 from deployments.errors import InvalidParameter, MissingParameter, UnsupportedParameter
 from serve_app.access.visit import Visit
-from serve_app.capabilities import ParameterNames, check_request
+from serve_app.capabilities import check_request
 from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
@@ -43,6 +42,7 @@ from serve_app.dialects.smallest_waves_answer import (
     to_answer,
 )
 from serve_app.dialects.smallest_waves_errors import ERROR_RESPONSES, error_body
+from serve_app.dialects.smallest_waves_query import PARAMETER_NAMES, Flag, fields_of, spoken
 from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
 from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
@@ -51,31 +51,11 @@ from serve_app.sources.s3_source import is_s3_url, parse_s3_url
 from serve_app.uploads import is_json, read_json, read_raw
 
 NAME = "smallest_waves"
-_NAMES = ParameterNames(language="language", speaker_count="diarize", candidates="language")
-
-LANGUAGE_SETS = {
-    "multi-eu": ("de", "en", "fr", "it", "nl", "pt", "ru", "es"),
-    # The vendor's list says "ka", Georgian, where Kannada must be meant.
-    "multi-indic": ("en", "hi", "mr", "pa", "gu", "or", "kn", "ta", "te", "ml", "bn"),
-    "multi-asian": ("en", "ja", "ko", "zh", "yue"),
-}
 
 # Found by content; what has no header cannot be.
 _CONTAINERS = frozenset({"wav", "mp3", "flac", "ogg", "ogg_opus", "m4a", "mp4", "aac", "webm", "aiff"})
 
 router = APIRouter(tags=["Smallest Waves"], route_class=route_class(error_body))
-
-
-def _literal(value: object) -> object:
-    """The vendor's query strings know two words; "1" or "True" would be read as off there."""
-    if isinstance(value, bool):
-        return value
-    if value not in ("true", "false"):
-        raise PydanticCustomError("flag", "must be true or false")
-    return value == "true"
-
-
-Flag = Annotated[bool, BeforeValidator(_literal)]
 
 
 class WavesOptions(BaseModel):
@@ -124,11 +104,11 @@ class WavesOptions(BaseModel):
 
     def to_request(self, request_id: str, limits: LimitSettings) -> TranscriptionRequest:
         """What the pipeline is asked."""
-        detected = self.language == "multi" or self.language in LANGUAGE_SETS
+        language, candidates = spoken(self.language)
         return TranscriptionRequest(
             request_id=request_id,
-            language=None if detected else self.language,
-            candidates=LANGUAGE_SETS.get(self.language, ()),
+            language=language,
+            candidates=candidates,
             punctuate=self.punctuate and self.format,
             diarize=self.diarize and self.word_timestamps,
             max_duration_s=limits.max_duration_s_in(NAME),
@@ -230,7 +210,7 @@ async def _transcribed(request: Request, services: Services, default_model: Mode
     async with visiting(request, services, NAME) as visit:
         options = _options(request, default_model)
         transcription = options.to_request(this_request().request_id, services.settings.limits)
-        check_request(transcription, visit.plan, services.settings, _NAMES)
+        check_request(transcription, visit.plan, services.settings, PARAMETER_NAMES)
         callback = options.callback()
         if callback is not None:
             with _webhook_url_named():
@@ -253,14 +233,7 @@ async def _transcribed(request: Request, services: Services, default_model: Mode
 
 
 def _options(request: Request, default_model: Model | None) -> WavesOptions:
-    fields = dict(request.query_params)
-    for name in fields:
-        if name in WavesOptions.model_fields and len(request.query_params.getlist(name)) > 1:
-            raise InvalidParameter(name, "given twice")
-    # The oldest path had a model of its own name.
-    if default_model is not None and fields.get("model", "lightning") == "lightning":
-        fields["model"] = default_model
-    options = WavesOptions.model_validate(fields)
+    options = WavesOptions.model_validate(fields_of(request.query_params, WavesOptions, default_model))
     options.check()
     return options
 

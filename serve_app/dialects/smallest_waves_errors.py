@@ -15,30 +15,24 @@ from deployments.errors import (
     AudioTooLong,
     BodyTooSlow,
     ClientTooFast,
-    ConcurrencyLimitReached,
     FeatureNotInPlan,
-    InsufficientCredits,
     InvalidParameter,
     InvalidRequest,
     MissingParameter,
     NotFound,
-    Overloaded,
     QuotaExceeded,
-    RateLimitReached,
     ServiceUnavailable,
     SessionIdle,
     SessionLimit,
     SessionTooLong,
-    SourceForbidden,
-    SourceRefused,
     SourceRejected,
     SourceUnreachable,
     TooManyRequests,
     Unauthenticated,
-    UnsupportedAudio,
     UnsupportedParameter,
 )
-from serve_app.dialects.errors import documented
+from serve_app.dialects.errors import EVERY_RECORDING, documented
+from serve_app.dialects.smallest_selfhost_errors import SOURCE_CODES
 from serve_app.request_log import this_request
 
 _MIB = 1024 * 1024
@@ -47,12 +41,6 @@ _MISSING = {
     "model": "Missing required query param: model. Supported values: pulse | pulse-pro.",
     "url": "Invalid JSON data: missing or invalid 'url' field",
     "body": "No audio: send a recording as the body, or JSON with its url",
-}
-
-_SOURCE_CODES: dict[type[SourceRejected], str] = {
-    SourceForbidden: "URL_NOT_ALLOWED",
-    SourceRefused: "URL_FETCH_REFUSED",
-    SourceUnreachable: "URL_FETCH_FAILED",
 }
 
 _SESSION_CODES: dict[type[SessionLimit], str] = {
@@ -77,7 +65,7 @@ def _form(error: Exception) -> tuple[int, dict[str, Any]]:
         case InvalidRequest():
             return 400, _invalid(error)
         case SourceRejected():
-            return 400, _listed(str(error), _SOURCE_CODES[type(error)], "url")
+            return 400, _listed(str(error), SOURCE_CODES[type(error)], "url")
         case AudioRejected():
             return _audio_rejected(error)
         case AccessDenied():
@@ -156,18 +144,9 @@ ERROR_RESPONSES = documented(
         "A parameter is wrong": InvalidParameter("diarize", "must be true or false"),
         "The engines of this profile cannot do it": UnsupportedParameter("language", "'xx' is not spoken", ("en",)),
         "The URL cannot be fetched": SourceUnreachable("example.com does not answer"),
-        "No audio that can be decoded": UnsupportedAudio("no audio was found"),
-        "No key": Unauthenticated(True),
-        "A key that is not good": Unauthenticated(False),
         "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
-        "Today's audio is used up": QuotaExceeded(100, 3600),
-        "The wallet is empty": InsufficientCredits(),
-        "The body stops coming": BodyTooSlow(),
         "Too large": AudioTooLarge(250 * _MIB),
         "Too long": AudioTooLong(7200),
-        "Too many requests at once": ConcurrencyLimitReached(10, 1),
-        "Too many requests per minute": RateLimitReached(60, 12),
-        "Not our fault, nor yours": RuntimeError(),
-        "Try again later": Overloaded("The recognition queue is full", 5),
+        **EVERY_RECORDING,
     },
 )

@@ -20,19 +20,18 @@ from pydantic import BaseModel
 from deployments import service_log as log
 from deployments.contracts import TranscriptionRequest
 from deployments.errors import ConcurrencyLimitReached, InvalidParameter
-from serve_app.capabilities import ParameterNames, check_request
+from serve_app.capabilities import check_request
 from serve_app.dialects import smallest_selfhost, smallest_waves
 from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.smallest_waves_errors import error_body
 from serve_app.dialects.smallest_waves_live_messages import WavesMessages, error_message, lost_message
 from serve_app.dialects.smallest_waves_live_query import PathDefaults, read_query
+from serve_app.dialects.smallest_waves_query import PARAMETER_NAMES
 from serve_app.dialects.socket_frames import Message
 from serve_app.dialects.sockets import Connection, Conversation, SocketDialect, converse
 from serve_app.live.contracts import Final, LiveEvent, LiveSession, Partial, SessionEnded, SpeechEnded, SpeechStarted
 from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
-
-_NAMES = ParameterNames(language="language", speaker_count="diarize", candidates="language")
 
 # Five seconds of the largest format, half a minute of the usual one; the vendor advises 100 ms.
 _MAX_MESSAGE_BYTES = 1024 * 1024
@@ -63,7 +62,7 @@ class WavesConversation:
         asked = TranscriptionRequest(
             self._session_id, language=options.language, candidates=options.candidates, diarize=options.diarize
         )
-        check_request(asked, self._connection.visit.plan, self._connection.services.settings, _NAMES)
+        check_request(asked, self._connection.visit.plan, self._connection.services.settings, PARAMETER_NAMES)
         if query.external_session_id is not None:
             log.info("live session named", session=self._session_id, external_session=query.external_session_id)
         self._tells_speech = query.tells_speech

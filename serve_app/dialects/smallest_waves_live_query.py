@@ -6,7 +6,6 @@ when it is on, and those that nobody documents are ignored.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -18,7 +17,8 @@ from deployments.contracts import VocabularyTerm
 from deployments.errors import InvalidParameter, UnsupportedParameter
 from deployments.refinement.numerals import LANGUAGES as NUMERAL_LANGUAGES
 from serve_app.dialects.languages import SpokenLanguage
-from serve_app.dialects.smallest_waves import LANGUAGE_SETS, Flag
+from serve_app.dialects.smallest_waves_query import Flag, fields_of, spoken
+from serve_app.dialects.weighted_terms import listed, weighted_term
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
 from serve_app.vocabulary_limits import limited
 
@@ -104,12 +104,12 @@ class WavesLiveQuery(BaseModel):
         Raises:
             InvalidParameter: keywords that cannot be read, or are too many.
         """
-        detected = self.language == "multi" or self.language in LANGUAGE_SETS
+        language, candidates = spoken(self.language)
         return LiveOptions(
             request_id=request_id,
             audio=AudioFormat(_ENCODINGS[self.encoding], self.sample_rate),
-            language=None if detected else self.language,
-            candidates=LANGUAGE_SETS.get(self.language, ()),
+            language=language,
+            candidates=candidates,
             punctuate=self.punctuate and self.format,
             endpointing=self.endpointing,
             end_silence_s=self.eou_timeout_ms / 1000,
@@ -122,7 +122,8 @@ class WavesLiveQuery(BaseModel):
 
     @property
     def _is_language_without_numerals(self) -> bool:
-        possible = LANGUAGE_SETS.get(self.language, () if self.language == "multi" else (self.language,))
+        language, candidates = spoken(self.language)
+        possible = candidates if language is None else (language,)
         return bool(possible) and NUMERAL_LANGUAGES.isdisjoint(possible)
 
     def check(self) -> None:
@@ -153,32 +154,13 @@ def read_query(query: QueryParams, defaults: PathDefaults) -> WavesLiveQuery:
     Raises:
         pydantic.ValidationError, InvalidParameter: see WavesLiveQuery.check.
     """
-    fields: dict[str, str | bool | None] = {"word_timestamps": defaults.word_timestamps, **query}
-    for name in query:
-        if name in WavesLiveQuery.model_fields and len(query.getlist(name)) > 1:
-            raise InvalidParameter(name, "given twice")
-    # The oldest path had a model of its own name.
-    if defaults.model is not None and fields.get("model", "lightning") == "lightning":
-        fields["model"] = defaults.model
-    read = WavesLiveQuery.model_validate(fields)
+    fields = fields_of(query, WavesLiveQuery, defaults.model)
+    read = WavesLiveQuery.model_validate({"word_timestamps": defaults.word_timestamps, **fields})
     read.check()
     return read
 
 
 def _vocabulary(keywords: str) -> tuple[VocabularyTerm, ...]:
-    return tuple(limited("keywords", (_term(entry.strip()) for entry in keywords.split(",") if entry.strip())))
-
-
-def _term(keyword: str) -> VocabularyTerm:
-    text, colon, boost = keyword.rpartition(":")
-    if not colon:
-        return VocabularyTerm(keyword, _WEIGHT_OF_BOOST)
-    try:
-        number = float(boost)
-    except ValueError:
-        number = math.nan
-    if not (number > 0 and math.isfinite(number)):
-        raise InvalidParameter("keywords", "the boost behind a term must be a number above 0")
-    if not text.strip():
-        raise InvalidParameter("keywords", "a boost without a term")
-    return VocabularyTerm(text.strip(), _WEIGHT_OF_BOOST * number)
+    boosted = (weighted_term(entry, default=1.0) for entry in listed(keywords))
+    terms = (VocabularyTerm(term.text, _WEIGHT_OF_BOOST * term.weight) for term in boosted)
+    return tuple(limited("keywords", terms))

@@ -57,10 +57,6 @@ class LengthMix:
         return self.classes[-1].mean_s * (1 + _SPREAD)
 
 
-VOICE_AND_CALLS = LengthMix.of([(10, 60), (60, 25), (300, 13), (1800, 2)])
-"""Voice messages, calls and a few meetings: 96 s in the mean. An assumption, not a measurement."""
-
-
 @dataclass(frozen=True, slots=True)
 class DailyProfile:
     """The rate over a day as a von Mises curve: smooth, periodic, and of one parameter.
@@ -76,7 +72,7 @@ class DailyProfile:
             raise ValueError(f"the peak is between 1 and {HIGHEST_PEAK:g} times the mean")
 
     def factors(self, hours: int = 24) -> tuple[float, ...]:
-        """The rate over the mean in so many equal parts of a day, the busiest first; their mean is 1."""
+        """The rate over the mean in so many equal parts of a day, from the busiest moment on; their mean is 1."""
         concentration = self._concentration()
         turns = [math.exp(concentration * (math.cos(2 * math.pi * hour / hours) - 1)) for hour in range(hours)]
         mean = sum(turns) / hours

@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from serve_app.settings_section import problems_of
+
 _FORBID = ConfigDict(extra="forbid")
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -218,7 +220,7 @@ def read_costs(path: Path) -> Costs:
     except OSError as error:
         raise CostsUnusable(f"Cannot read {path}: {error.strerror}") from error
     except ValidationError as error:
-        problems = [f"  {'.'.join(map(str, item['loc'])) or 'costs'}: {item['msg']}" for item in error.errors()]
+        problems = (f"  {problem}" for problem in problems_of(error))
         raise CostsUnusable("\n".join([f"{path} is not a file of stage costs:", *problems])) from error
 
 

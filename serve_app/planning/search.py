@@ -18,7 +18,9 @@ _UNHURRIED = 2.0
 _REFUSED = 0.001
 _MOST = 64.0
 _CLOSE = 1.05
-_MS_OF_STEADY_STATE = 20.0
+# So many mean stays, or so many of the longest recording's, until queues are what they will be.
+_MEAN_STAYS_OF_A_RUN = 20.0
+_LONGEST_STAYS_OF_A_RUN = 5.0
 
 
 class TargetOutOfReach(Exception):
@@ -89,7 +91,7 @@ class Plan:
     simulated_part: float
 
     def hourly_parts(self) -> tuple[float, ...]:
-        """Of the processors, what each hour of the day needs at the same utilisation, the busiest first."""
+        """Of the processors, what each hour of the day needs at the same utilisation, from the busiest hour on."""
         factors = self.load.profile.factors()
         return tuple(factor / factors[0] for factor in factors)
 
@@ -106,15 +108,13 @@ def plan(costs: Costs, load: Load, target_s: float | None = None, effort: Effort
     return _Search(costs, load, effort or Effort()).run(target_s)
 
 
-def slice_of(load: Load, costs: Costs, requests: int) -> tuple[float, int]:
-    """Which part of the load is simulated, and how many requests.
+def simulated_part(load: Load, costs: Costs, requests: int) -> float:
+    """Which part of the load is simulated, on the same part of the cluster: all of it, where that is not too much.
 
-    A run has to be long beside the longest recording's stay, or it ends before queues are what they will be. Where the
-    full load brings more than ``requests`` in that time, the run is of a part of it, on the same part of the cluster.
+    The stay of a recording is the time from its arrival to its answer. A run has to be long beside the stays, or it
+    ends before queues are as long as they will be; a large load brings more than ``requests`` in that time.
     """
-    stay_s = _bare_stay_s(costs, load.mix.mean_s, load.mix.longest_s)
-    part = min(1.0, requests / (load.peak_rate_hz * stay_s))
-    return part, requests
+    return min(1.0, requests / (load.peak_rate_hz * _run_s(costs, load.mix)))
 
 
 def least_cluster(costs: Costs, load: Load) -> dict[Stage, int]:
@@ -163,8 +163,8 @@ def _demand(costs: Costs, load: Load, device: Device) -> float:
     return units
 
 
-def _bare_stay_s(costs: Costs, mean_s: float, longest_s: float) -> float:
-    """How long a run must be at least: many mean stays, and a few of the longest."""
+def _run_s(costs: Costs, mix: LengthMix) -> float:
+    """How long a run must be at least; stays are those in an idle service, where nothing waits."""
     recognizer = costs.of(Stage.RECOGNIZER)
     workers = 1 if recognizer is None else recognizer.workers
 
@@ -175,7 +175,7 @@ def _bare_stay_s(costs: Costs, mean_s: float, longest_s: float) -> float:
             if cost.stage is not Stage.RAY
         )
 
-    return max(_MS_OF_STEADY_STATE * stay_s(mean_s), 5 * stay_s(longest_s))
+    return max(_MEAN_STAYS_OF_A_RUN * stay_s(mix.mean_s), _LONGEST_STAYS_OF_A_RUN * stay_s(mix.longest_s))
 
 
 class _Search:
@@ -183,9 +183,9 @@ class _Search:
         self._costs = costs
         self._load = load
         self._seed = effort.seed
-        self._part, count = slice_of(load, costs, effort.requests)
+        self._part = simulated_part(load, costs, effort.requests)
         workload = Workload(load.mix, costs.speech_share, costs.recognizer.longest_window_s, load.diarized_share)
-        self._requests = poisson_requests(workload, load.peak_rate_hz * self._part, count, effort.seed)
+        self._requests = poisson_requests(workload, load.peak_rate_hz * self._part, effort.requests, effort.seed)
         self._least = least_cluster(costs, load)
         self._gpu_shares = {cost.stage: cost.gpu_share for cost in costs.stages if cost.device is Device.GPU}
 
@@ -226,7 +226,7 @@ class _Search:
 
     def _idle_p95_s(self) -> float:
         """Each request by itself: so far apart that nobody meets anybody."""
-        apart_s = 2 * _bare_stay_s(self._costs, self._load.mix.mean_s, self._load.mix.longest_s)
+        apart_s = 2 * _run_s(self._costs, self._load.mix)
         sample = self._requests[: max(1000, len(self._requests) // 4)]
         alone = [replace(request, arrival_s=number * apart_s) for number, request in enumerate(sample)]
         return simulate(self._costs, Cluster(), alone, self._seed).percentile_s(TARGET_PERCENT)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import typer
 
 from load_tests.recordings import TimedWord
-from load_tests.service import ListenFailed, Service, ServiceUnreachable, text_by_speaker, words_of
+from load_tests.service import ListenFailed, Service, ServiceUnreachable, service_or_exit, text_by_speaker, words_of
 from serve_app.client import ListenAnswer
 
 pytestmark = pytest.mark.unit
@@ -88,8 +89,9 @@ def test_options_and_audio_are_sent(server: ScriptedServer) -> None:
 
 @pytest.mark.parametrize("server", [[503]], indirect=True)
 def test_a_measured_call_is_not_tried_again(server: ScriptedServer) -> None:
-    with Service(server.url) as service, pytest.raises(ListenFailed, match="503"):
+    with Service(server.url) as service, pytest.raises(ListenFailed, match="503") as caught:
         service.listen(b"x")
+    assert caught.value.status == 503
     assert len(server.bodies) == 1
 
 
@@ -111,6 +113,15 @@ def test_nobody_there_says_how_to_start(server: ScriptedServer) -> None:
     server.server_close()
     with Service(server.url) as service, pytest.raises(ServiceUnreachable, match="make serve"):
         service.wait_until_ready(timeout_s=0.0)
+
+
+def test_a_program_without_a_service_says_so_and_ends(
+    server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as caught, service_or_exit(server.url, start=False):
+        raise ServiceUnreachable("No API can be used")
+    assert caught.value.exit_code == 2
+    assert "No API can be used" in capsys.readouterr().out
 
 
 def test_marks_are_no_words_and_speakers_are_gathered() -> None:

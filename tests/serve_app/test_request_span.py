@@ -4,6 +4,7 @@ import pytest
 from opentelemetry.trace import StatusCode
 
 from deployments.errors import Overloaded, UnsupportedAudio
+from serve_app.request_scope import is_probe
 from tests.fakes.asgi_socket import AsgiSocket
 from tests.fakes.edge import Edge
 from tests.fakes.spans import PARENT_ID, TRACE_ID, TRACEPARENT, CollectedSpans, collected_spans, trace_id_of
@@ -84,7 +85,7 @@ async def test_nothing_that_a_client_sent_is_in_a_span() -> None:
         assert secret not in written
 
 
-@pytest.mark.parametrize("path", ["/health", "/healthz", "/api/v1/health"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/api/v1/health", "/ws/health"])
 async def test_probes_are_not_traced(path: str) -> None:
     with collected_spans() as spans:
         assert (await Edge().client.get(path)).status_code == 200
@@ -102,3 +103,8 @@ async def test_a_socket_is_one_span_until_it_is_closed() -> None:
     assert trace_id_of(span) == TRACE_ID
     assert attributes["http.response.status_code"] == 101
     assert attributes["rayscribe.close_code"] == socket.close_code
+
+
+def test_a_probe_is_one_below_the_root_path_of_the_service_too() -> None:
+    assert is_probe({"path": "/speech/healthz", "root_path": "/speech"})
+    assert not is_probe({"path": "/healthz/more", "root_path": ""})

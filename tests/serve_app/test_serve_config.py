@@ -126,6 +126,10 @@ def test_settings_are_the_args_of_the_first_application(tmp_path: Path) -> None:
         ("applications: {args: {}}", "applications: not a list of mappings"),
         ("applications: [{args: {storage: {database_url: [hunter2]}}}]", "[0].args.storage.database_url: Input should"),
         ("applications: [{args: {acess: {}}}]", "applications[0].args.acess: Extra inputs are not permitted"),
+        (
+            "applications: [{args: {recognizers: {tiny: {}, Tiny: {}}}}]",
+            "applications[0].args: Value error, two of recognizers would be the same deployment",
+        ),
     ],
 )
 def test_wrong_settings_are_errors_that_do_not_repeat_the_value(text: str, problem: str, tmp_path: Path) -> None:

@@ -10,22 +10,17 @@ from deployments.errors import (
     AudioTooLarge,
     AudioTooLong,
     BodyTooSlow,
-    ConcurrencyLimitReached,
     FeatureNotInPlan,
-    InsufficientCredits,
     InvalidParameter,
     InvalidRequest,
     MissingParameter,
     NotFound,
-    QuotaExceeded,
-    RateLimitReached,
     ServiceUnavailable,
     TooManyRequests,
     Unauthenticated,
-    UnsupportedAudio,
     UnsupportedParameter,
 )
-from serve_app.dialects.errors import documented
+from serve_app.dialects.errors import EVERY_CALL, EVERY_PLAN, EVERY_RECORDING, documented
 
 # OpenAI's type of most errors that the caller can mend, and of those that he cannot.
 _CALLER = "invalid_request_error"
@@ -85,22 +80,6 @@ def _body(message: str, kind: str, param: str | None = None, code: str | None = 
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-_NO_KEY = {
-    "No key": Unauthenticated(True),
-    "Not a good key": Unauthenticated(False),
-}
-_NOT_NOW = {
-    "Not our fault, nor yours": RuntimeError(),
-    "Try again later": ServiceUnavailable("No ASR workers available", 30),
-}
-
-_LIMITS = {
-    "Too many requests at once": ConcurrencyLimitReached(10, 1),
-    "Too many requests per minute": RateLimitReached(60, 12),
-    "Today's audio is used up": QuotaExceeded(100, 3600),
-    "The wallet is empty": InsufficientCredits(),
-}
-
 TRANSCRIPTION_ERRORS = documented(
     error_body,
     {
@@ -108,14 +87,10 @@ TRANSCRIPTION_ERRORS = documented(
         "A parameter is wrong": InvalidParameter("stream", "srt cannot be streamed"),
         "The engines of this profile cannot do it": UnsupportedParameter("prompt", "the recogniser takes none"),
         "A language that they do not speak": UnsupportedParameter("language", "'xx' is not spoken", ("en",)),
-        "No audio that can be decoded": UnsupportedAudio("no audio was found"),
         "Too long": AudioTooLong(7200),
-        **_NO_KEY,
         "The plan does not include it": FeatureNotInPlan("diarization", "response_format"),
-        "The body stops coming": BodyTooSlow(),
         "Too large": AudioTooLarge(25 * 1024 * 1024),
-        **_LIMITS,
-        **_NOT_NOW,
+        **EVERY_RECORDING,
     },
 )
 
@@ -125,15 +100,12 @@ CLIENT_SECRET_ERRORS = documented(
         "A parameter is missing": MissingParameter("session.type"),
         "A parameter is wrong": InvalidParameter("expires_after.seconds", "must be at least 10"),
         "It cannot be done here": UnsupportedParameter("session.audio.input.noise_reduction", "it must be null"),
-        **_NO_KEY,
         "The plan does not include it": FeatureNotInPlan("refinement", "session.audio.input.transcription.prompt"),
-        **_LIMITS,
-        **_NOT_NOW,
+        **EVERY_PLAN,
+        **EVERY_CALL,
     },
 )
 
-MODELS_ERRORS = documented(error_body, {**_NO_KEY, **_NOT_NOW})
+MODELS_ERRORS = documented(error_body, EVERY_CALL)
 
-MODEL_ERRORS = documented(
-    error_body, {**_NO_KEY, "There is no such model": NotFound("model", "gpt-4o-transcribe"), **_NOT_NOW}
-)
+MODEL_ERRORS = documented(error_body, {"There is no such model": NotFound("model", "gpt-4o-transcribe"), **EVERY_CALL})

@@ -113,7 +113,7 @@ class TranscriptionOptions(BaseModel):
         return self.response_format == "diarized_json"
 
     def to_request(
-        self, request_id: str, max_duration_s: float | None, plan: Plan, settings: Settings
+        self, request_id: str, max_duration_s: float, plan: Plan, settings: Settings
     ) -> TranscriptionRequest:
         """What the pipeline is asked.
 

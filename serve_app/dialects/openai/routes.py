@@ -99,7 +99,7 @@ async def transcribe(
         options, audio = await _read(request, services)
         settings = services.settings.serving(options.model)
         transcription = options.to_request(
-            this_request().request_id, settings.limits.dialect_max_duration_s.get(NAME), visit.plan, settings
+            this_request().request_id, settings.limits.max_duration_s_in(NAME), visit.plan, settings
         )
         check_request(transcription, visit.plan, settings, _NAMES)
         if options.stream:

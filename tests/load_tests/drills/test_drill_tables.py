@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from load_tests.drills.__main__ import app
 from load_tests.drills.endings import Attempt, Ending, JobCount, impact_of
-from load_tests.drills.failures import Drill, all_faults, drill_table
+from load_tests.drills.failures import Drill, all_faults, drill_table, faults_named
 from load_tests.drills.pages import save_page
 from load_tests.drills.upgrade import Rollout, rollout_table, updates
 from load_tests.hardware import read_hardware
@@ -60,6 +62,18 @@ def test_the_report_is_a_page_that_names_what_was_not_answered(tmp_path: Path) -
 def test_every_deployment_is_killed_once() -> None:
     names = [fault.name for fault in all_faults()]
     assert len(set(names)) == len(names)
+
+
+def test_a_fault_that_does_not_exist_is_told_with_those_that_do() -> None:
+    assert [fault.name for fault in faults_named(["node", "Decoder"])] == ["Decoder", "node"]
+    with pytest.raises(ValueError, match=r"no such fault: Recogniser\. There are: Ingress, .*Recognizer"):
+        faults_named(["Decoder", "Recogniser"])
+
+
+def test_a_misspelt_fault_ends_the_drill_before_a_cluster_starts(tmp_path: Path) -> None:
+    run = CliRunner().invoke(app, ["failures", "--only", "Recogniser", "--results", str(tmp_path)])
+    assert run.exit_code == 2
+    assert not list(tmp_path.iterdir())
 
 
 def test_where_replicas_work_on_probes_must_say_so() -> None:

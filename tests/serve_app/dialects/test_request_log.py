@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ray.serve.context import _get_serve_request_context
 from starlette.types import Message, Receive, Scope, Send
 
-from deployments.errors import AudioTooLong
+from deployments.errors import AudioTooLong, Cancelled
 from serve_app.request_log import RequestLog, is_token, this_request
 from tests.fakes.asgi_call import asgi_call
 from tests.fakes.edge import Edge
@@ -132,9 +132,10 @@ async def test_a_parameter_of_a_path_is_not_in_the_log(edge: Edge) -> None:
     assert not any("job_unknown" in line.getMessage() for line in lines)
 
 
-async def test_probes_are_for_debug(edge: Edge) -> None:
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/api/v1/health", "/ws/health"])
+async def test_probes_are_for_debug(edge: Edge, path: str) -> None:
     with kept_lines() as lines:
-        await edge.client.get("/healthz")
+        await edge.client.get(path)
     assert [line.levelname for line in lines] == ["DEBUG"]
 
 
@@ -156,6 +157,20 @@ async def test_a_client_that_hangs_up_has_a_line(edge: Edge) -> None:
     assert fields_of(lines[-1])["failure"] == "cancelled"
 
 
+@pytest.mark.parametrize("path", ["/v1/listen", "/stt", "/waves/v1/stt/?model=pulse", "/v1/audio/transcriptions"])
+async def test_work_that_was_given_up_for_its_caller_is_no_mistake(edge: Edge, path: str) -> None:
+    edge.pipeline.error = Cancelled("nobody waits for it any more")
+    files = {"audio": AUDIO} if "listen" in path else {"file": AUDIO}
+    body: dict[str, Any] = {"content": AUDIO} if "waves" in path else {"files": files}
+    if "transcriptions" in path:
+        body["data"] = {"model": "whisper-1"}
+    with kept_lines() as lines:
+        await edge.client.post(path, **body)
+    (line,) = lines
+    assert fields_of(line)["http_status"] == 499
+    assert fields_of(line)["failure"] == "cancelled"
+
+
 async def test_serve_names_the_calls_of_stages_by_the_same_id() -> None:
     seen: list[str] = []
 
@@ -168,7 +183,7 @@ async def test_serve_names_the_calls_of_stages_by_the_same_id() -> None:
     async def ignored(message: Message) -> None:
         raise AssertionError
 
-    scope = {"type": "http", "method": "GET", "headers": [(b"x-request-id", b"not a token")]}
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"x-request-id", b"not a token")]}
     await asyncio.create_task(RequestLog(app)(scope, nothing, ignored))
     assert seen[0] == seen[1] == str(uuid.UUID(seen[0]))
 
@@ -190,7 +205,7 @@ async def test_the_handshake_of_a_socket_is_answered_with_its_id_and_its_end_has
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "websocket", "headers": [(b"x-request-id", b"their-id")]}
+    scope = {"type": "websocket", "path": "/", "headers": [(b"x-request-id", b"their-id")]}
     with kept_lines() as lines:
         await asyncio.create_task(RequestLog(app)(scope, receive, send))
     assert sent[0]["headers"] == [(b"x-request-id", b"their-id")]

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from serve_app.dialects.smallest_waves import LANGUAGE_SETS
+from serve_app.dialects.smallest_waves_query import LANGUAGE_SETS
 from tests.fakes.edge import Edge
 from tests.serve_app.dialects.smallest_waves import HOOK, LEGACY, PATH, stt
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from deployments.recognition.windows import WindowSettings
 from serve_app.planning.arrivals import (
     HIGHEST_PEAK,
-    VOICE_AND_CALLS,
     DailyProfile,
     LengthMix,
     Workload,
@@ -17,6 +16,8 @@ from serve_app.planning.arrivals import (
 )
 
 pytestmark = pytest.mark.unit
+
+MIX = LengthMix.of([(10, 60), (60, 25), (300, 13), (1800, 2)])
 
 
 @given(peak=st.floats(1, 6))
@@ -37,19 +38,19 @@ def test_a_peak_must_be_possible(peak: float) -> None:
 
 
 def test_arrivals_have_the_rate_and_the_mix() -> None:
-    workload = Workload(VOICE_AND_CALLS, 0.9, 15.0, diarized_share=0.3)
+    workload = Workload(MIX, 0.9, 15.0, diarized_share=0.3)
     requests = poisson_requests(workload, 4.0, 20_000, seed=0)
     gaps_s = np.diff([0.0, *(request.arrival_s for request in requests)])
     assert gaps_s.mean() == pytest.approx(0.25, rel=0.03)
     # Exponential: as far apart as they scatter.
     assert gaps_s.std() == pytest.approx(gaps_s.mean(), rel=0.03)
-    assert np.mean([request.duration_s for request in requests]) == pytest.approx(VOICE_AND_CALLS.mean_s, rel=0.06)
+    assert np.mean([request.duration_s for request in requests]) == pytest.approx(MIX.mean_s, rel=0.06)
     assert np.mean([request.is_diarized for request in requests]) == pytest.approx(0.3, abs=0.02)
-    assert max(request.duration_s for request in requests) <= VOICE_AND_CALLS.longest_s
+    assert max(request.duration_s for request in requests) <= MIX.longest_s
 
 
 def test_another_rate_brings_the_same_recordings() -> None:
-    workload = Workload(VOICE_AND_CALLS, 1.0, 15.0)
+    workload = Workload(MIX, 1.0, 15.0)
     slow, fast = (poisson_requests(workload, rate_hz, 50, seed=7) for rate_hz in (1.0, 10.0))
     assert [request.windows_s for request in slow] == [request.windows_s for request in fast]
     assert slow[-1].arrival_s == pytest.approx(10 * fast[-1].arrival_s)

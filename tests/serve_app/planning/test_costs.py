@@ -50,7 +50,7 @@ def test_a_profile_is_a_name_and_no_path(name: str) -> None:
         ({"idle_cpu_cores": -1}, "idle_cpu_cores"),
         ({"format": 2}, "format"),
         ({"gpu_costs": 1}, "gpu_costs"),
-        ({"stages": [{"stage": "Decoder", "request_ms": 3}]}, "request_ms"),
+        ({"stages": [{"stage": "Decoder", "request_ms": 3}]}, r"stages\[0\]\.request_ms: Unexpected"),
         ({"stages": [{"stage": "Decoder"}, {"stage": "Decoder"}]}, "there twice"),
     ],
 )
