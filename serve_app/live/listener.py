@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from deployments import service_log as log
 from deployments.contracts import SAMPLE_RATE_HZ, SpeakerCount, Word
-from deployments.errors import IllegalMove, ServiceUnavailable, StageLost
+from deployments.errors import IllegalMove, ServiceUnavailable
 from deployments.offload import EngineThreads
 from deployments.signals import SILENT, failure_label
 from deployments.text_joining import joined_words
@@ -215,7 +215,7 @@ class Listener:
         if ending.heard is None:
             return self._final(ending, Heard())
         try:
-            final = self._final(ending, await _result(ending.heard))
+            final = self._final(ending, await ending.heard)
         except ServiceUnavailable as error:
             self._lost_in_a_row += 1
             if self._lost_in_a_row == _LOST_IN_A_ROW:
@@ -330,15 +330,6 @@ class Listener:
         if duration_s <= _INLINE_S:
             return work()
         return await self._threads.run(lambda _: work())
-
-
-async def _result(task: asyncio.Task[Heard]) -> Heard:
-    """Of a recognition. One that was cancelled, and not by the session, which would have ended its waiting as well:
-    the worker goes away."""
-    await asyncio.wait([task])
-    if task.cancelled():
-        raise StageLost("A worker stopped while it had the utterance")
-    return task.result()
 
 
 def _text(words: Sequence[Word]) -> str:
