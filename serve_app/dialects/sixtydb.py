@@ -99,7 +99,7 @@ class SttOptions(BaseModel):
         """What of the context can be used.
 
         Raises:
-            InvalidParameter: it cannot be read, or has too many terms.
+            InvalidParameter, pydantic.ValidationError: it cannot be read, or has too many terms.
         """
         context = None if self.context is None else read_context(self.context)
         return heeded(context, plan, settings, other_terms=len(_listed(self.keywords)))
