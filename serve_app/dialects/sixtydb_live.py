@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 
 from deployments.errors import IllegalMove, Overloaded, ServiceUnavailable, UnsupportedParameter
 from serve_app.access.pricing import Charge, Outcome, from_micros, price
+from serve_app.capabilities import check_languages
 from serve_app.checkpoints import model_name
 from serve_app.dialects import sixtydb
 from serve_app.dialects import sixtydb_live_answers as answers
@@ -35,7 +36,6 @@ from serve_app.dialects.sixtydb_live_messages import (
     Start,
     Stop,
     Test,
-    check_languages,
     read,
 )
 from serve_app.dialects.sockets import Connection, SocketDialect, converse
@@ -135,10 +135,9 @@ class SixtydbConversation:
             raise IllegalMove("not started", "change it")
         if "languages" in config.model_fields_set:
             settings = self._connection.services.settings
-            check_languages(config.languages, self._connection.visit.plan, settings)
+            check_languages(config.languages or (), settings, "languages")
             if self._effective(config.languages) != self._effective(self._start.languages):
                 raise UnsupportedParameter("languages", "cannot change in a session: stop it, and start another")
-        if "languages" in config.model_fields_set:
             await self._connection.send(answers.language_changed(config.languages))
         if config.continuous_mode is not None:
             self._is_continuous = config.continuous_mode

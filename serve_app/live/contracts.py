@@ -204,8 +204,11 @@ class LiveService(Protocol):
     def open(self, visit: Visit, options: LiveOptions) -> AbstractAsyncContextManager[LiveSession]:
         """A session for the time of the context; leaving it early stops its work and meters what was done.
 
+        The options are taken as they are: the dialect has held them against engines and plan by its own names, see
+        capabilities.check_session.
+
         Raises:
-            InvalidParameter, UnsupportedParameter, FeatureNotInPlan: the options cannot be honoured.
+            InvalidParameter: the sample rate is out of range.
             Overloaded: this process holds as many sessions as it may.
         """
         ...
