@@ -12,14 +12,12 @@ upgrade, as the vendor does.
 from __future__ import annotations
 
 import uuid
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, WebSocket
 from pydantic import BaseModel, Field
 
 from deployments.errors import IllegalMove, Overloaded, ServiceUnavailable, UnsupportedParameter
-from serve_app.access.pricing import Charge, Outcome, from_micros, price
 from serve_app.capabilities import check_languages
 from serve_app.checkpoints import model_name
 from serve_app.dialects import sixtydb
@@ -94,7 +92,7 @@ class SixtydbConversation:
                 if event.text and not event.is_provisional and not self._is_continuous:
                     await self._end()
             case SessionEnded():
-                self._connection.finish(answers.session_stopped(self._session_id, event, self._cost(event)))
+                self._connection.finish(answers.session_stopped(self._session_id, event))
 
     async def _obey(self, message: ClientMessage) -> None:
         match message:
@@ -153,26 +151,9 @@ class SixtydbConversation:
             return
         self._is_ending = True
         if self._session is None:
-            self._connection.finish(answers.session_stopped(None, _NOTHING, Decimal(0)))
+            self._connection.finish(answers.session_stopped(None, _NOTHING))
         else:
             await self._session.close()
-
-    def _cost(self, ended: SessionEnded) -> Decimal:
-        """What the ledger charges for the session."""
-        visit = self._connection.visit
-        if not self._connection.services.settings.access.billing or ended.billable_s == 0:
-            return Decimal(0)
-        charge = Charge(
-            id=self._options.request_id,
-            user_id=visit.caller.user_id,
-            key_id=visit.caller.key_id,
-            dialect=visit.dialect,
-            audio_s=ended.audio_s,
-            billable_s=ended.billable_s,
-            diarized=self._options.diarize,
-            outcome=Outcome.COMPLETED,
-        )
-        return from_micros(price(visit.plan, charge).total_micros)
 
 
 SOCKET = SocketDialect(

@@ -147,10 +147,14 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """The last event of a session that ended as it should: everything that was sent has been answered."""
+    """The last event of a session that ended as it should: everything that was sent has been answered.
+
+    ``cost_micros``: what the ledger has charged, in micro-units of the operator's currency.
+    """
 
     audio_s: float
     billable_s: float
+    cost_micros: int = 0
 
 
 LiveEvent = SpeechStarted | SpeechEnded | Partial | Final | SessionEnded

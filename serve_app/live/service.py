@@ -15,6 +15,7 @@ from deployments.offload import EngineThreads
 from deployments.signals import SILENT, Signals
 from deployments.speech_gate.silero import SileroVad
 from deployments.tracing import annotate
+from serve_app.access.ledger import Receipt
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Visit
 from serve_app.admission import Admission
@@ -39,7 +40,7 @@ _THREADS = 2
 class Charges(Protocol):
     """The usage ledger, as a session sees it. A request is charged once, however often it is told."""
 
-    async def record(self, visit: Visit, charge: Charge) -> None:
+    async def record(self, visit: Visit, charge: Charge) -> Receipt:
         """Write a charge down.
 
         Raises:
@@ -98,9 +99,10 @@ class EngineLiveService:
         )
 
     def _session(self, visit: Visit, options: LiveOptions) -> EngineSession:
-        async def settle(ended: SessionEnded) -> None:
+        async def settle(ended: SessionEnded) -> SessionEnded:
             charge = _charge(visit, options, ended.audio_s, ended.billable_s, Outcome.NO_SPEECH)
-            await self._charges.record(visit, charge)
+            receipt = await self._charges.record(visit, charge)
+            return replace(ended, cost_micros=receipt.cost.total_micros)
 
         settings = self._settings.serving(options.model)
         stages = self._stages.serving(options.model)
@@ -160,15 +162,9 @@ def _endpointing(options: LiveOptions, recognition: RecognitionSettings) -> Endp
 
 def _charge(visit: Visit, options: LiveOptions, audio_s: float, billable_s: float, otherwise: Outcome) -> Charge:
     """What a session is worth; one that gave its client no words is worth nothing, and its outcome is the other."""
-    return Charge(
-        id=options.request_id,
-        user_id=visit.caller.user_id,
-        key_id=visit.caller.key_id,
-        dialect=visit.dialect,
-        audio_s=audio_s,
-        billable_s=billable_s,
-        diarized=options.diarize,
-        outcome=Outcome.COMPLETED if billable_s > 0 else otherwise,
+    outcome = Outcome.COMPLETED if billable_s > 0 else otherwise
+    return Charge.of(
+        visit, options.request_id, outcome, audio_s=audio_s, billable_s=billable_s, diarized=options.diarize
     )
 
 

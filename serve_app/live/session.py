@@ -65,7 +65,8 @@ class EngineSession:
         front: hears the audio.
         hear: recognises.
         threads: for audio that comes in large messages.
-        settle: called before the session says that it has ended as it should; what it raises is said instead.
+        settle: called before the session says that it has ended as it should, and adds what it costs; what it raises
+            is said instead.
         polish: for finals that are to be said twice.
         signals: are told of finals.
     """
@@ -79,7 +80,7 @@ class EngineSession:
         front: AudioFront,
         hear: Hearing,
         threads: EngineThreads,
-        settle: Callable[[SessionEnded], Awaitable[None]],
+        settle: Callable[[SessionEnded], Awaitable[SessionEnded]],
         polish: Polish | None = None,
         signals: LiveSignals = _UNHEARD,
     ) -> None:
@@ -211,7 +212,7 @@ class EngineSession:
         self._check()
         audio_s = self._listener.audio_s
         ended = SessionEnded(audio_s, audio_s - self._lost_s if self._has_words else 0.0)
-        await self._settle(ended)
+        ended = await self._settle(ended)
         self.has_settled = True
         self._outbox.say(ended)
         self._stop()

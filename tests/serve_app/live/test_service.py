@@ -51,7 +51,7 @@ async def test_a_session_that_ends_is_charged_for_its_audio_before_it_says_so(
             "session-1", "user-1", "key-1", "smallest_waves", 1.9, 1.9, diarized=False, outcome=Outcome.COMPLETED
         )
         assert charges.recorded == [expected]
-    assert events[-1] == SessionEnded(1.9, 1.9)
+    assert events[-1] == SessionEnded(1.9, 1.9, cost_micros=95)
     assert charges.noted == []
 
 
