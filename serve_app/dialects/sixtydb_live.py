@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, WebSocket
 from pydantic import BaseModel, Field
 
-from deployments.errors import IllegalMove, Overloaded, ServiceUnavailable, UnsupportedParameter
+from deployments.errors import IllegalMove, UnsupportedParameter
 from serve_app.capabilities import check_languages
 from serve_app.checkpoints import model_name
 from serve_app.dialects import sixtydb
@@ -180,19 +180,11 @@ class SocketHealth(BaseModel):
 
 @router.get(
     "/ws/health",
-    responses=documented(
-        error_body,
-        {
-            "Not our fault, nor yours": RuntimeError(),
-            "There is no live transcription": Overloaded("This service has no live transcription", 5),
-        },
-    ),
+    responses=documented(error_body, {"Not our fault, nor yours": RuntimeError()}),
     summary="Are sockets answered?",
 )
-async def health(services: Annotated[Services, Depends(services_of)]) -> SocketHealth:
+async def health() -> SocketHealth:
     """200 where ``/ws/stt`` can be used."""
-    if services.live is None:
-        raise ServiceUnavailable("This service has no live transcription")
     return SocketHealth(status="ok")
 
 

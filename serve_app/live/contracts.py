@@ -213,6 +213,5 @@ class LiveService(Protocol):
 
         Raises:
             InvalidParameter: the sample rate is out of range.
-            Overloaded: this process holds as many sessions as it may.
         """
         ...

@@ -18,7 +18,6 @@ from deployments.tracing import annotate
 from serve_app.access.ledger import Receipt
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Visit
-from serve_app.admission import Admission
 from serve_app.capabilities import possible_languages, recogniser_hints
 from serve_app.engine_settings import RecognitionSettings
 from serve_app.live.contracts import LiveOptions, SessionEnded
@@ -67,13 +66,12 @@ class EngineLiveService:
         self._vad = SileroVad()
         self._threads = EngineThreads(_THREADS)
         self._signals = LiveSignals(signals)
-        self._places = Admission(settings.live.max_sessions, self._signals.open)
 
     @contextlib.asynccontextmanager
     async def open(self, visit: Visit, options: LiveOptions) -> AsyncIterator[EngineSession]:
         """See LiveService."""
         annotate(session_id=options.request_id)
-        with self._places.admitted(), log.bound(session=options.request_id):
+        with self._signals.open(), log.bound(session=options.request_id):
             session = self._session(visit, options)
             begun_s = time.monotonic()
             try:

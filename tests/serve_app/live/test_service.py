@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from deployments.contracts import VocabularyTerm
-from deployments.errors import InvalidParameter, Overloaded, ServiceUnavailable
+from deployments.errors import InvalidParameter, ServiceUnavailable
+from deployments.signal_table import LIVE_SESSIONS
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.engine_settings import RecognitionSettings
 from serve_app.live.contracts import AudioFormat, Final, LiveOptions, LiveService, SessionEnded
 from serve_app.live.service import EngineLiveService
-from serve_app.settings import LiveSettings, Settings
+from serve_app.settings import Settings
 from tests.fakes.live_audio import messages, silence
 from tests.fakes.recordings import recording
+from tests.fakes.signals import RecordedSignals
 from tests.fakes.stages import FakeGraph
 from tests.serve_app.live.charges import VISIT, Charges
 
@@ -32,7 +35,7 @@ def charges() -> Charges:
 
 @pytest.fixture
 def service(charges: Charges) -> LiveService:
-    return EngineLiveService(Settings(live=LiveSettings(max_sessions=1)), FakeGraph().handles(), charges)
+    return EngineLiveService(Settings(), FakeGraph().handles(), charges)
 
 
 async def spoken(session: Any, audio: bytes) -> None:
@@ -92,19 +95,22 @@ async def test_a_charge_that_cannot_be_recorded_is_noted_again(service: LiveServ
     assert [charge.outcome for charge in charges.noted] == [Outcome.COMPLETED]
 
 
-async def test_no_more_sessions_than_may(service: LiveService) -> None:
-    async with service.open(VISIT, OPTIONS):
-        with pytest.raises(Overloaded):
-            await service.open(VISIT, OPTIONS).__aenter__()
-    async with service.open(VISIT, OPTIONS):
-        pass
+async def test_open_sessions_are_counted(charges: Charges) -> None:
+    signals = RecordedSignals()
+    service = EngineLiveService(Settings(), FakeGraph().handles(), charges, signals)
+    counts = []
+    for options in (OPTIONS, replace(OPTIONS, audio=AudioFormat(sample_rate_hz=4000))):
+        counts.append(signals.level(LIVE_SESSIONS))
+        with contextlib.suppress(InvalidParameter):
+            async with service.open(VISIT, options):
+                counts.append(signals.level(LIVE_SESSIONS))
+    counts.append(signals.level(LIVE_SESSIONS))
+    assert counts == [0, 1, 0, 0]
 
 
-async def test_a_rate_out_of_range_is_refused_and_takes_no_place(service: LiveService) -> None:
+async def test_a_rate_out_of_range_is_refused(service: LiveService) -> None:
     with pytest.raises(InvalidParameter, match="sample_rate"):
         await service.open(VISIT, replace(OPTIONS, audio=AudioFormat(sample_rate_hz=4000))).__aenter__()
-    async with service.open(VISIT, OPTIONS):
-        pass
 
 
 @pytest.mark.parametrize(("diarize", "speaker"), [(True, "SPEAKER_00"), (False, None)])
