@@ -32,7 +32,7 @@ from serve_app.live.hearing import Heard, Hearing
 from serve_app.live.polishing import Polish
 from serve_app.live.signals import LiveSignals
 from serve_app.live.speakers import SpeakerRegister
-from serve_app.live.states import Machine, Move, State
+from serve_app.live.states import SPEECH_MOVES, Machine, SpeechMove, SpeechState
 from serve_app.live.utterance import RunningUtterance, Spawn
 
 Result = TypeVar("Result")
@@ -133,7 +133,7 @@ class Listener:
         self._request_split = request_split
         self._polish = polish
         self._signals = signals
-        self._state = Machine(State.QUIET)
+        self._state = Machine(SpeechState.QUIET, SPEECH_MOVES)
         self._utterance: RunningUtterance | None = None
         self._numbers = itertools.count()
         self._endings: asyncio.Queue[_Ending | None] = asyncio.Queue()
@@ -183,7 +183,7 @@ class Listener:
     async def clear(self) -> None:
         """Forget the running utterance."""
         if self._utterance is not None:
-            self._state.move(Move.FORGET)
+            self._state.move(SpeechMove.FORGET)
             self._utterance.forget()
             self._utterance = None
         await self._follow(self._front.clear())
@@ -269,10 +269,10 @@ class Listener:
                 case UtteranceOpened(start):
                     self._begin(start)
                 case LikelyEnd(start, end):
-                    self._state.move(Move.PAUSE)
+                    self._state.move(SpeechMove.PAUSE)
                     self._running.begin_trial(self._front.excerpt(start, end))
                 case EndRevoked():
-                    self._state.move(Move.RESUME)
+                    self._state.move(SpeechMove.RESUME)
                     self._running.revoke_trial()
                 case UtteranceClosed(start, end, cause):
                     came_s = self._backlog.arrival_s(self._speech_end) if cause is CloseCause.SILENCE else None
@@ -285,7 +285,7 @@ class Listener:
         return self._utterance
 
     def _begin(self, start: int) -> None:
-        self._state.move(Move.BEGIN)
+        self._state.move(SpeechMove.BEGIN)
         self._utterance = RunningUtterance(
             next(self._numbers),
             start,
@@ -296,7 +296,7 @@ class Listener:
         )
 
     async def _close(self, start: int, end: int, speech_came_s: float | None, *, from_finalize: bool) -> None:
-        self._state.move(Move.FINISH)
+        self._state.move(SpeechMove.FINISH)
         # The last window of a stream is filled up, and an utterance may end in what was added.
         end = min(end, self._front.now)
         utterance, self._utterance = self._running, None
@@ -312,7 +312,7 @@ class Listener:
     def _begin_partial(self) -> None:
         wanted = self._settings.partials or self._settings.max_words is not None
         end = self._front.utterance_end
-        if wanted and end is not None and self._state.state is State.SPEAKING and self._running.is_partial_due:
+        if wanted and end is not None and self._state.state is SpeechState.SPEAKING and self._running.is_partial_due:
             self._running.begin_partial(self._front.excerpt(self._running.start, end))
 
     def _show(self, utterance: RunningUtterance, words: tuple[Word, ...], stable: int) -> None:
