@@ -13,7 +13,7 @@ from deployments import service_log as log
 from deployments.contracts import SAMPLE_RATE_HZ, SpeakerCount, Word
 from deployments.errors import IllegalMove, ServiceUnavailable
 from deployments.offload import EngineThreads
-from deployments.signals import SILENT, failure_label
+from deployments.signals import failure_label
 from deployments.text_joining import joined_words
 from serve_app.live.backlog import Backlog
 from serve_app.live.contracts import Final, LiveEvent, Partial, SpeechEnded, SpeechStarted
@@ -39,7 +39,6 @@ Result = TypeVar("Result")
 
 # Decoding and voice activity of so much audio take under a millisecond; for more, a thread is worth its own cost.
 _INLINE_S = 0.13
-_UNHEARD = LiveSignals(SILENT)
 # One may be lost with a worker. So many in a row are an outage, and the client may find a way around it elsewhere.
 _LOST_IN_A_ROW = 3
 
@@ -105,8 +104,8 @@ class Listener:
         spawn: starts tasks.
         say: gets the events.
         request_split: is told when an utterance has all the words that one may; it calls split() in its turn.
-        polish: for finals that are to be said twice.
         signals: are told of finals.
+        polish: for finals that are to be said twice.
     """
 
     def __init__(
@@ -120,8 +119,8 @@ class Listener:
         spawn: Spawn,
         say: Callable[[LiveEvent], None],
         request_split: Callable[[Split], None],
+        signals: LiveSignals,
         polish: Polish | None = None,
-        signals: LiveSignals = _UNHEARD,
     ) -> None:
         self._settings = settings
         self._front = front

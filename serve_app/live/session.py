@@ -16,7 +16,6 @@ from deployments.errors import (
     StageLost,
 )
 from deployments.offload import EngineThreads
-from deployments.signals import SILENT
 from serve_app.live.backlog import Backlog
 from serve_app.live.contracts import AudioFormat, Final, LiveEvent, SessionEnded
 from serve_app.live.front import AudioFront
@@ -28,8 +27,6 @@ from serve_app.live.signals import LiveSignals
 from serve_app.live.states import SESSION_MOVES, Machine, SessionMove, SessionState
 
 Result = TypeVar("Result")
-
-_UNHEARD = LiveSignals(SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +64,8 @@ class EngineSession:
         threads: for audio that comes in large messages.
         settle: called before the session says that it has ended as it should, and adds what it costs; what it raises
             is said instead.
-        polish: for finals that are to be said twice.
         signals: are told of finals.
+        polish: for finals that are to be said twice.
     """
 
     def __init__(
@@ -81,8 +78,8 @@ class EngineSession:
         hear: Hearing,
         threads: EngineThreads,
         settle: Callable[[SessionEnded], Awaitable[SessionEnded]],
+        signals: LiveSignals,
         polish: Polish | None = None,
-        signals: LiveSignals = _UNHEARD,
     ) -> None:
         self._limits = limits
         self._settle = settle
