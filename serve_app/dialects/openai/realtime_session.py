@@ -68,7 +68,7 @@ _LONGEST_PADDING_MS = round(SPEECH.preroll_s * 1000)
 _DELAYS_S = {"minimal": 0.0, "low": 0.5, "medium": 1.0, "high": 2.0, "xhigh": 4.0}
 
 
-class RealtimeSession(Part):
+class RealtimeSettings(Part):
     """The settings of one session. A change makes another one."""
 
     format: Format = Format()
@@ -76,7 +76,7 @@ class RealtimeSession(Part):
     turn_detection: TurnDetection | None = TurnDetection()
     include: tuple[str, ...] = ()
 
-    def updated(self, update: SessionUpdate) -> RealtimeSession:
+    def updated(self, update: SessionUpdate) -> RealtimeSettings:
         """With what an update says; what it does not mention stays.
 
         Raises:
@@ -88,20 +88,20 @@ class RealtimeSession(Part):
             raise UnsupportedParameter(NOISE_REDUCTION, "audio is recognised as it comes; it must be null")
         if changes.transcription is None:
             raise UnsupportedParameter(TRANSCRIPTION, "a transcription session has nothing else to do")
-        session = RealtimeSession(
+        settings = RealtimeSettings(
             format=changes.format if "format" in given else self.format,
             transcription=_merged(self.transcription, changes.transcription),
             turn_detection=self._turn_detection(changes) if "turn_detection" in given else self.turn_detection,
             include=(update.include or ()) if "include" in update.model_fields_set else self.include,
         )
-        session._check()
-        return session
+        settings._check()
+        return settings
 
     def stored(self) -> str:
-        """What ``RealtimeSession.model_validate_json`` reads, also in an older process of a service that is updated."""
+        """What ``RealtimeSettings.model_validate_json`` reads, also in an older process of a service being updated."""
         return self.model_dump_json(exclude_defaults=True)
 
-    def named_by(self, model: str | None) -> RealtimeSession:
+    def named_by(self, model: str | None) -> RealtimeSettings:
         """With the model of the URL."""
         if not model:
             return self
