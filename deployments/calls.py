@@ -71,7 +71,7 @@ async def wait_for(response: StageResponse, deadline: Deadline) -> Any:
 
     Raises:
         RayscribeError: what the stage raised.
-        StageLost: the replica, or one that it depended on, died.
+        StageLost: the replica, or one that it depended on, died, or was stopped and cancelled the call.
         Overloaded: the stage's queue is full.
         DeadlineExceeded: no answer in time; the call is cancelled.
     """
@@ -97,10 +97,22 @@ async def _within(deadline: Deadline, response: StageResponse, awaited: Callable
     except TimeoutError as error:
         response.cancel()
         raise DeadlineExceeded("A stage did not answer in time") from error
-    except BaseException as error:
-        if isinstance(error, asyncio.CancelledError | DeadlineExceeded):
+    except asyncio.CancelledError:
+        response.cancel()
+        if _is_cancelled():
+            raise
+        # It was the call that was cancelled, where it ran; Serve tells that with the same exception.
+        raise StageLost("A worker stopped while it had the request") from None
+    except Exception as error:
+        if isinstance(error, DeadlineExceeded):
             response.cancel()
         raise told_apart(error) from error.__cause__
+
+
+def _is_cancelled() -> bool:
+    """Whether it is the running task that is to stop."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def started(method: StageMethod, *args: Any) -> Any:
@@ -128,7 +140,7 @@ async def retried(attempt: Callable[[], Awaitable[Result]]) -> Result:
     raise AssertionError("tenacity ends by returning or raising")
 
 
-def told_apart(error: BaseException) -> BaseException:
+def told_apart(error: Exception) -> Exception:
     """Serve's and Ray's errors as ours; any other error as it is."""
     cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, RayscribeError):

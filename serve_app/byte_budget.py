@@ -45,13 +45,21 @@ class ByteBudget:
         finally:
             account.close()
 
-    def _take(self, size_bytes: int) -> None:
-        if self._held_bytes + size_bytes > self._max_bytes:
-            raise Overloaded("The service is at capacity", _RETRY_AFTER_S)
-        self._held_bytes += size_bytes
+    def take(self, size_bytes: int) -> None:
+        """Hold so many more.
 
-    def _give_back(self, size_bytes: int) -> None:
-        self._held_bytes -= size_bytes
+        Raises:
+            Overloaded: there is no room for them.
+        """
+        with self._lock:
+            if self._held_bytes + size_bytes > self._max_bytes:
+                raise Overloaded("The service is at capacity", _RETRY_AFTER_S)
+            self._held_bytes += size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """Hold so many less."""
+        with self._lock:
+            self._held_bytes -= size_bytes
 
 
 class _Account:
@@ -63,6 +71,7 @@ class _Account:
         self._taken_bytes = 0
         self._received_bytes = 0
         self._is_open = True
+        self._lock = threading.Lock()
 
     def expect(self, size_bytes: int) -> None:
         self._take_up_to(self._received_bytes + size_bytes)
@@ -72,16 +81,16 @@ class _Account:
         self._received_bytes += size_bytes
 
     def close(self) -> None:
-        with self._budget._lock:
-            self._budget._give_back(self._taken_bytes)
+        with self._lock:
+            self._budget.give_back(self._taken_bytes)
             self._taken_bytes = 0
             self._is_open = False
 
     def _take_up_to(self, size_bytes: int) -> None:
         try:
-            with self._budget._lock:
+            with self._lock:
                 if self._is_open and size_bytes > self._taken_bytes:
-                    self._budget._take(size_bytes - self._taken_bytes)
+                    self._budget.take(size_bytes - self._taken_bytes)
                     self._taken_bytes = size_bytes
         except Overloaded as refusal:
             self._on_refusal(refusal)

@@ -10,9 +10,14 @@ from deployments.contracts import TranscriptionRequest, VocabularyTerm
 from deployments.errors import FeatureNotInPlan, InvalidParameter, UnsupportedParameter
 from deployments.refinement.hints import hint_terms
 from serve_app.access.plans import Feature, Plan
+from serve_app.live.contracts import LiveOptions
 from serve_app.settings import Settings
 
 _SENTENCE_GAP = re.compile(r"(?<=[.!?])\s+|\n")
+
+
+Asked = TranscriptionRequest | LiveOptions
+"""A recording's or a live session's; languages and speakers are asked of both alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class ParameterNames:
     candidates: str = "languages"
 
 
-def check_request(request: TranscriptionRequest, plan: Plan, settings: Settings, names: ParameterNames) -> None:
+def check_request(request: Asked, plan: Plan, settings: Settings, names: ParameterNames) -> None:
     """Refuse what cannot be honoured.
 
     Raises:
@@ -34,8 +39,8 @@ def check_request(request: TranscriptionRequest, plan: Plan, settings: Settings,
         FeatureNotInPlan: others may ask for it.
     """
     if request.language is not None:
-        _check_languages((request.language,), settings, names.language)
-    _check_languages(request.candidates, settings, names.candidates)
+        check_languages((request.language,), settings, names.language)
+    check_languages(request.candidates, settings, names.candidates)
     count = request.speaker_count
     if not request.diarize and (count.exact or count.minimum or count.maximum):
         raise InvalidParameter(names.speaker_count, "needs diarization to be on")
@@ -45,6 +50,33 @@ def check_request(request: TranscriptionRequest, plan: Plan, settings: Settings,
             raise InvalidParameter(names.speaker_count, f"must be between 1 and {most}")
     if request.diarize and Feature.DIARIZATION not in plan.features:
         raise FeatureNotInPlan(Feature.DIARIZATION.value, names.diarize)
+
+
+def check_session(session: LiveOptions, plan: Plan, settings: Settings, names: ParameterNames) -> None:
+    """Refuse what cannot be honoured while somebody speaks.
+
+    Raises:
+        UnsupportedParameter, InvalidParameter, FeatureNotInPlan: see check_request.
+    """
+    check_request(session, plan, settings, names)
+    diarization = settings.diarization
+    if session.diarize and not diarization.capabilities().voiceprints:
+        reason = f"the engine {diarization.engine} tells speakers apart in files only"
+        raise UnsupportedParameter(names.diarize, reason)
+
+
+def check_languages(asked: Sequence[str], settings: Settings, name: str) -> None:
+    """Refuse languages that are not spoken here.
+
+    Raises:
+        UnsupportedParameter: the recogniser does not know one of them; it is the parameter of this name.
+    """
+    known = settings.recognition.capabilities().languages
+    for language in asked:
+        if language not in known:
+            spoken = tuple(sorted(known))
+            reason = f"{language!r} is not spoken by the {settings.profile} profile; it knows {', '.join(spoken)}"
+            raise UnsupportedParameter(name, reason, spoken)
 
 
 def possible_languages(language: str | None, candidates: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
@@ -63,12 +95,3 @@ def recogniser_hints(vocabulary: Sequence[VocabularyTerm], prompt: str, settings
         return ()
     sentences = (sentence.strip().rstrip(".") for sentence in _SENTENCE_GAP.split(prompt))
     return (*hint_terms(vocabulary), *filter(None, sentences))
-
-
-def _check_languages(asked: tuple[str, ...], settings: Settings, name: str) -> None:
-    known = settings.recognition.capabilities().languages
-    for language in asked:
-        if language not in known:
-            spoken = tuple(sorted(known))
-            reason = f"{language!r} is not spoken by the {settings.profile} profile; it knows {', '.join(spoken)}"
-            raise UnsupportedParameter(name, reason, spoken)

@@ -58,7 +58,7 @@ class Services:
     jobs: JobDesk
     usage: UsageReader
     callback_forms: Mapping[str, CallbackForm]
-    live: LiveService | None = None
+    live: LiveService
     is_open: bool = False
     """Whether requests without a key are those of one local user."""
     draining: asyncio.Event = field(default_factory=asyncio.Event)

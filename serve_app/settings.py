@@ -122,6 +122,10 @@ class AccessSettings(Section):
             raise ValueError("lease_ttl_s must be at least three times heartbeat_s: one report may be lost")
         return self
 
+    def plan_of(self, name: str) -> Plan:
+        """A user's plan; the default one where the settings no longer have his."""
+        return self.plans.get(name) or self.plans[self.default_plan]
+
 
 class LimiterSettings(Section):
     """``args`` of a Limiter that is an application of its own."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import codecs
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic_core import from_json
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -25,6 +26,7 @@ _MAX_FIELDS = 50
 # A vocabulary in one field.
 _MAX_FIELD_BYTES = 1024 * 1024
 _MAX_JSON_BYTES = 64 * 1024
+_NOT_IN_CHARSET = "not in the charset that it names"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +71,7 @@ async def read_form(
         raise InvalidParameter("body", f"not a readable multipart form ({error.message})") from error
     except UnicodeError as error:
         # Python has codecs that fail on any text, and a client may name one.
-        raise InvalidParameter("body", "not in the charset that it names") from error
+        raise InvalidParameter("body", _NOT_IN_CHARSET) from error
     try:
         if not parser.is_whole:
             raise InvalidParameter("body", "the multipart form breaks off before its last boundary")
@@ -91,8 +93,8 @@ async def read_json(request: Request, limits: LimitSettings) -> dict[str, Any]:
         if len(content) > _MAX_JSON_BYTES:
             raise InvalidParameter("body", f"larger than {_MAX_JSON_BYTES} bytes")
     try:
-        body = json.loads(content or b"{}")
-    except (ValueError, RecursionError) as error:
+        body = from_json(content.removeprefix(codecs.BOM_UTF8) or b"{}")
+    except ValueError as error:
         raise InvalidParameter("body", "not valid JSON") from error
     if not isinstance(body, dict):
         raise InvalidParameter("body", "not a JSON object")
@@ -184,6 +186,7 @@ async def _read(
     lists: dict[str, list[str]] = {}
     audio: npt.NDArray[np.uint8] | None = None
     for name, value in form.multi_items():
+        _check_text(name)
         if name in fields or (name in audio_parts and audio is not None):
             raise InvalidParameter(name, "given twice")
         if isinstance(value, UploadFile):
@@ -192,11 +195,21 @@ async def _read(
             audio = await _bytes_of(value, max_bytes)
         elif name in audio_parts:
             raise InvalidParameter(name, "must be sent as a file")
-        elif name in list_fields:
-            lists.setdefault(name, []).append(value)
         else:
-            fields[name] = value
+            _check_text(value)
+            if name in list_fields:
+                lists.setdefault(name, []).append(value)
+            else:
+                fields[name] = value
     return UploadedForm(fields, lists, audio)
+
+
+def _check_text(text: str) -> None:
+    """Some charsets that a client may name, like UTF-7, have halves of characters: no answer can hold one."""
+    try:
+        text.encode()
+    except UnicodeError:
+        raise InvalidParameter("body", _NOT_IN_CHARSET) from None
 
 
 async def _bytes_of(file: UploadFile, max_bytes: int) -> npt.NDArray[np.uint8]:

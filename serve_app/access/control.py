@@ -11,7 +11,6 @@ from serve_app.access.client_secrets import ClientSecretStore, is_client_secret
 from serve_app.access.keys import KeyStore
 from serve_app.access.lease_holder import LeaseHolder
 from serve_app.access.ledger import Ledger
-from serve_app.access.plans import Plan
 from serve_app.access.visit import Caller, ClientSecret, Visit
 from serve_app.settings import AccessSettings
 
@@ -61,7 +60,9 @@ class AccessControl:
             caller, session = await self._secrets.redeem(credential, needs_key=self._local_caller is None)
         else:
             caller, session = await self.identified(credential), None
-        plan = self.plan_of(caller)
+        if caller.plan_name not in self._settings.plans:
+            log.warning("plan not configured", user=caller.user_id, plan=caller.plan_name)
+        plan = self._settings.plan_of(caller.plan_name)
         await self._ledger.check(caller, plan)
         cap, per_minute = plan.concurrency_in(dialect), plan.requests_per_minute
         async with self._leases.lease(caller.user_id, cap, per_minute) as rate:
@@ -70,10 +71,3 @@ class AccessControl:
     async def make_secret(self, caller: Caller, session: str, lifetime_s: float) -> ClientSecret:
         """See Access."""
         return await self._secrets.make(caller, session, lifetime_s)
-
-    def plan_of(self, caller: Caller) -> Plan:
-        """The caller's plan; the default one where the settings no longer have his."""
-        plans = self._settings.plans
-        if caller.plan_name not in plans:
-            log.warning("plan not configured", user=caller.user_id, plan=caller.plan_name)
-        return plans.get(caller.plan_name) or plans[self._settings.default_plan]

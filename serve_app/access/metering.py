@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from deployments import service_log as log
 from deployments.contracts import Transcript, TranscriptionRequest, WarningCode
 from deployments.errors import ServiceUnavailable
-from serve_app.access.ledger import Ledger
+from serve_app.access.ledger import Ledger, Receipt
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Visit
 from serve_app.request_log import this_request
@@ -30,7 +30,14 @@ class LedgerMeter:
 
     async def completed(self, visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> None:
         """See Meter."""
-        charge = charge_of(_new_id(), visit, request, transcript)
+        charge = Charge.of(
+            visit,
+            _new_id(),
+            outcome_of(transcript),
+            audio_s=transcript.duration_s,
+            billable_s=transcript.usage.billable_s,
+            diarized=request.diarize,
+        )
         this_request().charge = charge.id
         await self.record(visit, charge)
 
@@ -45,10 +52,11 @@ class LedgerMeter:
         if len(self._notes) >= _MAX_NOTES:
             log.warning("failed request not in the ledger", reason="too many wait to be written")
             return
-        self.note(visit, _charge(_new_id(), visit, request, outcome, audio_s=0.0, billable_s=0.0))
+        charge = Charge.of(visit, _new_id(), outcome, audio_s=0.0, billable_s=0.0, diarized=request.diarize)
+        self.note(visit, charge)
 
-    async def record(self, visit: Visit, charge: Charge) -> None:
-        """Write a charge down; doing so twice charges once.
+    async def record(self, visit: Visit, charge: Charge) -> Receipt:
+        """Write a charge down; doing so twice charges once, and gives the first receipt again.
 
         Raises:
             ServiceUnavailable: the database does not answer.
@@ -60,7 +68,8 @@ class LedgerMeter:
             reraise=True,
         ):
             with trial:
-                await self._ledger.record(charge, visit.plan)
+                return await self._ledger.record(charge, visit.plan)
+        raise AssertionError("tenacity ends by returning or raising")
 
     def note(self, visit: Visit, charge: Charge) -> None:
         """Write a charge down beside what goes on; returns at once, also in a cancelled task."""
@@ -80,33 +89,12 @@ class LedgerMeter:
             log.warning("failed request not in the ledger", reason="the database does not answer")
 
 
-def charge_of(charge_id: str, visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> Charge:
-    """What a finished transcript is worth; without speech, nothing."""
-    codes = {warning.code for warning in transcript.warnings}
-    if WarningCode.LOW_SNR_DROPPED in codes:
-        outcome = Outcome.LOW_SNR
-    elif transcript.usage.billable_s == 0:
-        outcome = Outcome.NO_SPEECH
-    else:
-        outcome = Outcome.COMPLETED
-    billable_s = transcript.usage.billable_s
-    return _charge(charge_id, visit, request, outcome, audio_s=transcript.duration_s, billable_s=billable_s)
+def outcome_of(transcript: Transcript) -> Outcome:
+    """How a request ended that has a transcript: without speech it is worth nothing."""
+    if WarningCode.LOW_SNR_DROPPED in {warning.code for warning in transcript.warnings}:
+        return Outcome.LOW_SNR
+    return Outcome.COMPLETED if transcript.usage.billable_s > 0 else Outcome.NO_SPEECH
 
 
 def _new_id() -> str:
     return f"charge_{uuid.uuid4().hex}"
-
-
-def _charge(
-    charge_id: str, visit: Visit, request: TranscriptionRequest, outcome: Outcome, *, audio_s: float, billable_s: float
-) -> Charge:
-    return Charge(
-        id=charge_id,
-        user_id=visit.caller.user_id,
-        key_id=visit.caller.key_id,
-        dialect=visit.dialect,
-        audio_s=audio_s,
-        billable_s=billable_s,
-        diarized=request.diarize,
-        outcome=outcome,
-    )

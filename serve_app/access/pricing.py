@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from serve_app.access.plans import Plan
+from serve_app.access.visit import Visit
 
 MICROS = 1_000_000
 """Micro-units in one unit of the operator's currency."""
@@ -44,6 +45,22 @@ class Charge:
     billable_s: float
     diarized: bool
     outcome: Outcome
+
+    @classmethod
+    def of(
+        cls, visit: Visit, charge_id: str, outcome: Outcome, *, audio_s: float, billable_s: float, diarized: bool
+    ) -> Charge:
+        """What came of a visit."""
+        return cls(
+            id=charge_id,
+            user_id=visit.caller.user_id,
+            key_id=visit.caller.key_id,
+            dialect=visit.dialect,
+            audio_s=audio_s,
+            billable_s=billable_s,
+            diarized=diarized,
+            outcome=outcome,
+        )
 
     @property
     def billed_s(self) -> float:

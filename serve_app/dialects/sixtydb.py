@@ -99,7 +99,7 @@ class SttOptions(BaseModel):
         """What of the context can be used.
 
         Raises:
-            InvalidParameter: it cannot be read, or has too many terms.
+            InvalidParameter, pydantic.ValidationError: it cannot be read, or has too many terms.
         """
         context = None if self.context is None else read_context(self.context)
         return heeded(context, plan, settings, other_terms=len(listed(self.keywords)))
@@ -128,20 +128,24 @@ class SttOptions(BaseModel):
         )
 
     def names(self) -> ParameterNames:
-        """Which field is to blame; a minimum is not larger than a maximum here."""
-        largest = "max_speakers" if (self.max_speakers or 0) > 0 else "min_speakers"
-        return ParameterNames(language="language", speaker_count=largest)
+        """Those of the errors; a minimum is not larger than a maximum here."""
+        return ParameterNames(language="language", speaker_count=larger_count(self.max_speakers))
 
 
-def speaker_count(minimum: int | None, maximum: int | None) -> SpeakerCount:
-    """What is known of how many people speak; zero or less says nothing.
+def larger_count(maximum: int | None) -> str:
+    """The field to blame where there cannot be so many speakers."""
+    return "max_speakers" if (maximum or 0) > 0 else "min_speakers"
+
+
+def speaker_count(minimum: int | None, maximum: int | None, within: str = "") -> SpeakerCount:
+    """What is known of how many people speak; zero or less says nothing. Fields are named ``within`` their message.
 
     Raises:
         InvalidParameter: the two contradict each other.
     """
     least, most = (number if number is not None and number > 0 else None for number in (minimum, maximum))
     if least is not None and most is not None and least > most:
-        raise InvalidParameter("min_speakers", "is larger than max_speakers")
+        raise InvalidParameter(f"{within}min_speakers", "is larger than max_speakers")
     return SpeakerCount(minimum=least, maximum=most)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError, from_json
 
 from deployments.contracts import RefinementContext, TranscriptionWarning, VocabularyTerm, WarningCode
@@ -108,17 +108,14 @@ def read_context(field: str) -> Context:
     """A form field.
 
     Raises:
-        InvalidParameter: it begins like a JSON object, and is none, or a part of it is not what it should be.
+        InvalidParameter: it begins like a JSON object, and is none.
+        pydantic.ValidationError: a part of it is missing, or not what it should be.
     """
     try:
         content = from_json(field) if field.lstrip().startswith("{") else field
     except ValueError:
         raise InvalidParameter("context", "is neither a paragraph nor JSON") from None
-    try:
-        return _Form.model_validate({"context": content}).context
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidParameter(".".join(map(str, first["loc"])), first["msg"]) from None
+    return _Form.model_validate({"context": content}).context
 
 
 def heeded(context: Context | None, plan: Plan, settings: Settings, other_terms: int = 0) -> Heeded:

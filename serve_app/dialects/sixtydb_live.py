@@ -12,14 +12,13 @@ upgrade, as the vendor does.
 from __future__ import annotations
 
 import uuid
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, WebSocket
 from pydantic import BaseModel, Field
 
-from deployments.errors import IllegalMove, Overloaded, ServiceUnavailable, UnsupportedParameter
-from serve_app.access.pricing import Charge, Outcome, from_micros, price
+from deployments.errors import IllegalMove, UnsupportedParameter
+from serve_app.capabilities import check_languages
 from serve_app.checkpoints import model_name
 from serve_app.dialects import sixtydb
 from serve_app.dialects import sixtydb_live_answers as answers
@@ -35,7 +34,6 @@ from serve_app.dialects.sixtydb_live_messages import (
     Start,
     Stop,
     Test,
-    check_languages,
     read,
 )
 from serve_app.dialects.sockets import Connection, SocketDialect, converse
@@ -95,7 +93,7 @@ class SixtydbConversation:
                 if event.text and not event.is_provisional and not self._is_continuous:
                     await self._end()
             case SessionEnded():
-                self._connection.finish(answers.session_stopped(self._session_id, event, self._cost(event)))
+                self._connection.finish(answers.session_stopped(self._session_id, event))
 
     async def _obey(self, message: ClientMessage) -> None:
         match message:
@@ -136,10 +134,9 @@ class SixtydbConversation:
             raise IllegalMove("not started", "change it")
         if "languages" in config.model_fields_set:
             settings = self._connection.services.settings
-            check_languages(config.languages, self._connection.visit.plan, settings)
+            check_languages(config.languages or (), settings, "languages")
             if self._effective(config.languages) != self._effective(self._start.languages):
                 raise UnsupportedParameter("languages", "cannot change in a session: stop it, and start another")
-        if "languages" in config.model_fields_set:
             await self._connection.send(answers.language_changed(config.languages))
         if config.continuous_mode is not None:
             self._is_continuous = config.continuous_mode
@@ -155,26 +152,9 @@ class SixtydbConversation:
             return
         self._is_ending = True
         if self._session is None:
-            self._connection.finish(answers.session_stopped(None, _NOTHING, Decimal(0)))
+            self._connection.finish(answers.session_stopped(None, _NOTHING))
         else:
             await self._session.close()
-
-    def _cost(self, ended: SessionEnded) -> Decimal:
-        """What the ledger charges for the session."""
-        visit = self._connection.visit
-        if not self._connection.services.settings.access.billing or ended.billable_s == 0:
-            return Decimal(0)
-        charge = Charge(
-            id=self._options.request_id,
-            user_id=visit.caller.user_id,
-            key_id=visit.caller.key_id,
-            dialect=visit.dialect,
-            audio_s=ended.audio_s,
-            billable_s=ended.billable_s,
-            diarized=self._options.diarize,
-            outcome=Outcome.COMPLETED,
-        )
-        return from_micros(price(visit.plan, charge).total_micros)
 
 
 SOCKET = SocketDialect(
@@ -201,19 +181,11 @@ class SocketHealth(BaseModel):
 
 @router.get(
     SOCKET_HEALTH,
-    responses=documented(
-        error_body,
-        {
-            "Not our fault, nor yours": RuntimeError(),
-            "There is no live transcription": Overloaded("This service has no live transcription", 5),
-        },
-    ),
+    responses=documented(error_body, {"Not our fault, nor yours": RuntimeError()}),
     summary="Are sockets answered?",
 )
-async def health(services: Annotated[Services, Depends(services_of)]) -> SocketHealth:
+async def health() -> SocketHealth:
     """200 where ``/ws/stt`` can be used."""
-    if services.live is None:
-        raise ServiceUnavailable("This service has no live transcription")
     return SocketHealth(status="ok")
 
 

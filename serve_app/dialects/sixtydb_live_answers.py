@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from deployments.contracts import Word
 from deployments.errors import ClientTooFast, MessageTooLarge, SessionIdle, SessionLimit
+from serve_app.access.pricing import from_micros
 from serve_app.access.visit import Visit
 from serve_app.dialects.sixtydb_errors import error_body
 from serve_app.dialects.sixtydb_live_messages import Languages, Start, StartConfig, Warnings, written_warning
@@ -106,9 +106,10 @@ def final(event: Final, *, diarize: bool) -> Message:
     return message | {"speaker": event.speaker} if diarize else message
 
 
-def session_stopped(session_id: str | None, ended: SessionEnded, cost: Decimal) -> Message:
+def session_stopped(session_id: str | None, ended: SessionEnded) -> Message:
     """The last message of a session that ended as it should. Seconds and cost are those that are charged."""
-    summary = {"total_duration_seconds": round(ended.billable_s, 3), "total_cost": float(cost)}
+    cost = float(from_micros(ended.cost_micros))
+    summary = {"total_duration_seconds": round(ended.billable_s, 3), "total_cost": cost}
     return _message("session_stopped", session_id=session_id, billing_summary=summary)
 
 

@@ -18,12 +18,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import from_json
 
-from deployments.contracts import SpeakerCount, TranscriptionRequest, TranscriptionWarning
+from deployments.contracts import SpeakerCount, TranscriptionWarning
 from deployments.errors import InvalidParameter, UnsupportedParameter
 from serve_app.access.plans import Plan
-from serve_app.capabilities import ParameterNames, check_request
+from serve_app.capabilities import ParameterNames, check_session
 from serve_app.dialects.languages import SpokenLanguage
-from serve_app.dialects.sixtydb import speaker_count
+from serve_app.dialects.sixtydb import larger_count, speaker_count
 from serve_app.dialects.sixtydb_context import Context, heeded
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
 from serve_app.settings import Settings
@@ -34,9 +34,6 @@ _MOST_LANGUAGES = 5
 _SHORTEST_MS = 300
 _LONGEST_MS = 10_000
 _ENCODINGS = {"linear": Encoding.PCM_S16, "mulaw": Encoding.MULAW}
-_NAMES = ParameterNames(
-    language="languages", candidates="languages", speaker_count="config.max_speakers", diarize="config.diarize"
-)
 
 Languages = tuple[SpokenLanguage, ...] | None
 """ISO 639-1 codes; None: find out among all."""
@@ -78,7 +75,16 @@ class StartConfig(_Message):
     @property
     def speaker_count(self) -> SpeakerCount:
         """How many people speak; only read with ``diarize``."""
-        return speaker_count(self.min_speakers, self.max_speakers) if self.diarize else SpeakerCount()
+        return speaker_count(self.min_speakers, self.max_speakers, "config.") if self.diarize else SpeakerCount()
+
+    def names(self) -> ParameterNames:
+        """Those of the errors, in ``start``."""
+        return ParameterNames(
+            language="languages",
+            candidates="languages",
+            diarize="config.diarize",
+            speaker_count=f"config.{larger_count(self.max_speakers)}",
+        )
 
 
 class Start(_Message):
@@ -106,12 +112,7 @@ class Start(_Message):
             InvalidParameter: fields contradict each other.
             FeatureNotInPlan: others may ask for it.
         """
-        language, candidates = asked_languages(self.languages)
-        count = self.config.speaker_count
-        request = TranscriptionRequest(
-            request_id, language=language, candidates=candidates, diarize=self.config.diarize, speaker_count=count
-        )
-        check_request(request, plan, settings, _NAMES)
+        language, candidates = _asked_languages(self.languages)
         self._check_audio(settings.profile)
         context = heeded(self.context, plan, settings)
         interval_ms = self.config.interim_results_frequency
@@ -125,11 +126,12 @@ class Start(_Message):
             partial_interval_s=max((interval_ms or 0) / 1000, settings.live.partial_interval_s),
             end_silence_s=self.config.utterance_end_ms / 1000,
             diarize=self.config.diarize,
-            speaker_count=count,
+            speaker_count=self.config.speaker_count,
             vocabulary=context.vocabulary,
             context=context.refinement,
             numerals=True,
         )
+        check_session(options, plan, settings, self.config.names())
         return options, [*self._warnings(settings.profile), *map(written_warning, context.warnings)]
 
     def _check_audio(self, profile: str) -> None:
@@ -227,17 +229,7 @@ def read(text: str) -> ClientMessage:
     return _KINDS[kind].model_validate(content)
 
 
-def asked_languages(languages: Languages) -> tuple[str | None, tuple[str, ...]]:
+def _asked_languages(languages: Languages) -> tuple[str | None, tuple[str, ...]]:
     """The language where there is one, and otherwise the candidates."""
     distinct = tuple(dict.fromkeys(languages or ()))
     return (distinct[0], ()) if len(distinct) == 1 else (None, distinct)
-
-
-def check_languages(languages: Languages, plan: Plan, settings: Settings) -> None:
-    """Refuse languages that are not spoken here.
-
-    Raises:
-        UnsupportedParameter: the engines do not know one of them.
-    """
-    language, candidates = asked_languages(languages)
-    check_request(TranscriptionRequest("", language=language, candidates=candidates), plan, settings, _NAMES)

@@ -18,9 +18,8 @@ from fastapi import APIRouter, Depends, WebSocket
 from pydantic import BaseModel
 
 from deployments import service_log as log
-from deployments.contracts import TranscriptionRequest
 from deployments.errors import ConcurrencyLimitReached, InvalidParameter
-from serve_app.capabilities import check_request
+from serve_app.capabilities import check_session
 from serve_app.dialects import smallest_selfhost, smallest_waves
 from serve_app.dialects.dialect import Dialect
 from serve_app.dialects.smallest_waves_errors import error_body
@@ -59,10 +58,7 @@ class WavesConversation:
         """See Conversation."""
         query = read_query(self._connection.query, self._defaults)
         options = query.to_options(self._session_id)
-        asked = TranscriptionRequest(
-            self._session_id, language=options.language, candidates=options.candidates, diarize=options.diarize
-        )
-        check_request(asked, self._connection.visit.plan, self._connection.services.settings, PARAMETER_NAMES)
+        check_session(options, self._connection.visit.plan, self._connection.services.settings, PARAMETER_NAMES)
         if query.external_session_id is not None:
             log.info("live session named", session=self._session_id, external_session=query.external_session_id)
         self._tells_speech = query.tells_speech

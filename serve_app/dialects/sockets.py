@@ -32,7 +32,6 @@ from deployments.errors import (
     IllegalMove,
     InvalidRequest,
     MessageTooLarge,
-    ServiceUnavailable,
     SessionIdle,
 )
 from deployments.signals import failure_label
@@ -40,7 +39,7 @@ from serve_app.access.visit import Visit
 from serve_app.dialects.dialect import visiting
 from serve_app.dialects.errors import ErrorForm, error_response, named
 from serve_app.dialects.socket_frames import Message, close, close_code, send, upgrade
-from serve_app.live.contracts import LiveEvent, LiveOptions, LiveService, LiveSession
+from serve_app.live.contracts import LiveEvent, LiveOptions, LiveSession
 from serve_app.request_log import this_request
 from serve_app.services import Services
 
@@ -200,7 +199,7 @@ class Connection:
     async def _follow(self, options: LiveOptions, opened: asyncio.Future[LiveSession]) -> None:
         """A session's whole life in one task: what it opens may be bound to the task."""
         try:
-            async with self._live_service().open(self.visit, options) as session:
+            async with self.services.live.open(self.visit, options) as session:
                 self._session = session
                 if not opened.done():
                     opened.set_result(session)
@@ -217,11 +216,6 @@ class Connection:
             self._heard_at_s = self._loop.time()
         if self._last is not None:
             self._end(self._last)
-
-    def _live_service(self) -> LiveService:
-        if self.services.live is None:
-            raise ServiceUnavailable("This service has no live transcription")
-        return self.services.live
 
     async def _hear(self) -> None:
         while True:

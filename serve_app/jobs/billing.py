@@ -6,8 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deployments.contracts import Transcript
 from serve_app.access.ledger import Ledger
-from serve_app.access.metering import charge_of
-from serve_app.access.visit import Caller, Visit
+from serve_app.access.metering import outcome_of
+from serve_app.access.pricing import Charge
 from serve_app.jobs.contracts import Job
 from serve_app.settings import AccessSettings
 
@@ -21,8 +21,14 @@ class LedgerBiller:
 
     async def bill(self, connection: AsyncConnection, job: Job, transcript: Transcript) -> None:
         """See Biller; the ledger takes each job once."""
-        plans = self._access.plans
-        # Settings may have lost the plan since.
-        plan = plans.get(job.plan_name) or plans[self._access.default_plan]
-        visit = Visit(Caller(job.user_id, "", job.plan_name, job.key_id), plan, job.order.dialect)
-        await self._ledger.record(charge_of(job.id, visit, job.order.request, transcript), plan, connection)
+        charge = Charge(
+            id=job.id,
+            user_id=job.user_id,
+            key_id=job.key_id,
+            dialect=job.order.dialect,
+            audio_s=transcript.duration_s,
+            billable_s=transcript.usage.billable_s,
+            diarized=job.order.request.diarize,
+            outcome=outcome_of(transcript),
+        )
+        await self._ledger.record(charge, self._access.plan_of(job.plan_name), connection)

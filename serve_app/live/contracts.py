@@ -142,10 +142,14 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """The last event of a session that ended as it should: everything that was sent has been answered."""
+    """The last event of a session that ended as it should: everything that was sent has been answered.
+
+    ``cost_micros``: what the ledger has charged, in micro-units of the operator's currency.
+    """
 
     audio_s: float
     billable_s: float
+    cost_micros: int = 0
 
 
 LiveEvent = SpeechStarted | SpeechEnded | Partial | Final | SessionEnded
@@ -199,8 +203,10 @@ class LiveService(Protocol):
     def open(self, visit: Visit, options: LiveOptions) -> AbstractAsyncContextManager[LiveSession]:
         """A session for the time of the context; leaving it early stops its work and meters what was done.
 
+        The options are taken as they are: the dialect has held them against engines and plan by its own names, see
+        capabilities.check_session.
+
         Raises:
-            InvalidParameter, UnsupportedParameter, FeatureNotInPlan: the options cannot be honoured.
-            Overloaded: this process holds as many sessions as it may.
+            InvalidParameter: the sample rate is out of range.
         """
         ...

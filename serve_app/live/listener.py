@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from deployments import service_log as log
 from deployments.contracts import SAMPLE_RATE_HZ, SpeakerCount, Word
-from deployments.errors import IllegalMove, ServiceUnavailable, StageLost
+from deployments.errors import IllegalMove, ServiceUnavailable
 from deployments.offload import EngineThreads
-from deployments.signals import SILENT, failure_label
+from deployments.signals import failure_label
 from deployments.text_joining import joined_words
 from serve_app.live.backlog import Backlog
 from serve_app.live.contracts import Final, LiveEvent, Partial, SpeechEnded, SpeechStarted
@@ -32,14 +32,13 @@ from serve_app.live.hearing import Heard, Hearing
 from serve_app.live.polishing import Polish
 from serve_app.live.signals import LiveSignals
 from serve_app.live.speakers import SpeakerRegister
-from serve_app.live.states import Machine, Move, State
+from serve_app.live.states import SPEECH_MOVES, Machine, SpeechMove, SpeechState
 from serve_app.live.utterance import RunningUtterance, Spawn
 
 Result = TypeVar("Result")
 
 # Decoding and voice activity of so much audio take under a millisecond; for more, a thread is worth its own cost.
 _INLINE_S = 0.13
-_UNHEARD = LiveSignals(SILENT)
 # One may be lost with a worker. So many in a row are an outage, and the client may find a way around it elsewhere.
 _LOST_IN_A_ROW = 3
 
@@ -105,8 +104,8 @@ class Listener:
         spawn: starts tasks.
         say: gets the events.
         request_split: is told when an utterance has all the words that one may; it calls split() in its turn.
-        polish: for finals that are to be said twice.
         signals: are told of finals.
+        polish: for finals that are to be said twice.
     """
 
     def __init__(
@@ -120,8 +119,8 @@ class Listener:
         spawn: Spawn,
         say: Callable[[LiveEvent], None],
         request_split: Callable[[Split], None],
+        signals: LiveSignals,
         polish: Polish | None = None,
-        signals: LiveSignals = _UNHEARD,
     ) -> None:
         self._settings = settings
         self._front = front
@@ -133,7 +132,7 @@ class Listener:
         self._request_split = request_split
         self._polish = polish
         self._signals = signals
-        self._state = Machine(State.QUIET)
+        self._state = Machine(SpeechState.QUIET, SPEECH_MOVES)
         self._utterance: RunningUtterance | None = None
         self._numbers = itertools.count()
         self._endings: asyncio.Queue[_Ending | None] = asyncio.Queue()
@@ -183,7 +182,7 @@ class Listener:
     async def clear(self) -> None:
         """Forget the running utterance."""
         if self._utterance is not None:
-            self._state.move(Move.FORGET)
+            self._state.move(SpeechMove.FORGET)
             self._utterance.forget()
             self._utterance = None
         await self._follow(self._front.clear())
@@ -215,7 +214,7 @@ class Listener:
         if ending.heard is None:
             return self._final(ending, Heard())
         try:
-            final = self._final(ending, await _result(ending.heard))
+            final = self._final(ending, await ending.heard)
         except ServiceUnavailable as error:
             self._lost_in_a_row += 1
             if self._lost_in_a_row == _LOST_IN_A_ROW:
@@ -269,10 +268,10 @@ class Listener:
                 case UtteranceOpened(start):
                     self._begin(start)
                 case LikelyEnd(start, end):
-                    self._state.move(Move.PAUSE)
+                    self._state.move(SpeechMove.PAUSE)
                     self._running.begin_trial(self._front.excerpt(start, end))
                 case EndRevoked():
-                    self._state.move(Move.RESUME)
+                    self._state.move(SpeechMove.RESUME)
                     self._running.revoke_trial()
                 case UtteranceClosed(start, end, cause):
                     came_s = self._backlog.arrival_s(self._speech_end) if cause is CloseCause.SILENCE else None
@@ -285,7 +284,7 @@ class Listener:
         return self._utterance
 
     def _begin(self, start: int) -> None:
-        self._state.move(Move.BEGIN)
+        self._state.move(SpeechMove.BEGIN)
         self._utterance = RunningUtterance(
             next(self._numbers),
             start,
@@ -296,7 +295,7 @@ class Listener:
         )
 
     async def _close(self, start: int, end: int, speech_came_s: float | None, *, from_finalize: bool) -> None:
-        self._state.move(Move.FINISH)
+        self._state.move(SpeechMove.FINISH)
         # The last window of a stream is filled up, and an utterance may end in what was added.
         end = min(end, self._front.now)
         utterance, self._utterance = self._running, None
@@ -312,7 +311,7 @@ class Listener:
     def _begin_partial(self) -> None:
         wanted = self._settings.partials or self._settings.max_words is not None
         end = self._front.utterance_end
-        if wanted and end is not None and self._state.state is State.SPEAKING and self._running.is_partial_due:
+        if wanted and end is not None and self._state.state is SpeechState.SPEAKING and self._running.is_partial_due:
             self._running.begin_partial(self._front.excerpt(self._running.start, end))
 
     def _show(self, utterance: RunningUtterance, words: tuple[Word, ...], stable: int) -> None:
@@ -330,15 +329,6 @@ class Listener:
         if duration_s <= _INLINE_S:
             return work()
         return await self._threads.run(lambda _: work())
-
-
-async def _result(task: asyncio.Task[Heard]) -> Heard:
-    """Of a recognition. One that was cancelled, and not by the session, which would have ended its waiting as well:
-    the worker goes away."""
-    await asyncio.wait([task])
-    if task.cancelled():
-        raise StageLost("A worker stopped while it had the utterance")
-    return task.result()
 
 
 def _text(words: Sequence[Word]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -45,11 +44,6 @@ class StagePolish:
         deadline = Deadline(self._task.polish_timeout_s + _MARGIN_S)
         try:
             refined: Refined = await call(self._stages.refiner.polish, (segment,), self._task, deadline=deadline)
-        except asyncio.CancelledError:
-            # Unless it was this task that was cancelled, the worker goes away, and what it had in hand with it.
-            if _is_cancelled():
-                raise
-            return _unpolished(final)
         except RayscribeError:
             return _unpolished(final)
         except Exception as error:
@@ -67,8 +61,3 @@ class StagePolish:
 
 def _unpolished(final: Final) -> Final:
     return replace(final, warnings=(*final.warnings, _UNAVAILABLE))
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

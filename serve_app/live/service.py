@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Protocol
 
 from deployments import service_log as log
-from deployments.contracts import RefinementTask, TranscriptionRequest, Vocabulary
-from deployments.errors import InvalidParameter, ServiceUnavailable, UnsupportedParameter
+from deployments.contracts import RefinementTask, Vocabulary
+from deployments.errors import ServiceUnavailable
 from deployments.offload import EngineThreads
 from deployments.signals import SILENT, Signals
 from deployments.speech_gate.silero import SileroVad
 from deployments.tracing import annotate
+from serve_app.access.ledger import Receipt
 from serve_app.access.pricing import Charge, Outcome
 from serve_app.access.visit import Visit
-from serve_app.admission import Admission
-from serve_app.capabilities import ParameterNames, check_request, possible_languages, recogniser_hints
+from serve_app.capabilities import possible_languages, recogniser_hints
 from serve_app.engine_settings import RecognitionSettings
 from serve_app.live.contracts import LiveOptions, SessionEnded
 from serve_app.live.endpointing import EndpointingSettings
@@ -33,18 +32,14 @@ from serve_app.live.voice_activity import StreamingVad
 from serve_app.pipeline import StageHandles
 from serve_app.settings import Settings
 
-_SPEECH_THRESHOLD = (0.02, 0.99)
-# Below, each stop consonant would end an utterance; above, one would hardly ever end.
-_END_SILENCE_S = (0.1, 10.0)
 # Beside the event loop, for audio in large messages and for the noise of an utterance: both are short.
 _THREADS = 2
-_NAMES = ParameterNames(language="language", speaker_count="speaker_count", candidates="candidates")
 
 
 class Charges(Protocol):
     """The usage ledger, as a session sees it. A request is charged once, however often it is told."""
 
-    async def record(self, visit: Visit, charge: Charge) -> None:
+    async def record(self, visit: Visit, charge: Charge) -> Receipt:
         """Write a charge down.
 
         Raises:
@@ -71,14 +66,12 @@ class EngineLiveService:
         self._vad = SileroVad()
         self._threads = EngineThreads(_THREADS)
         self._signals = LiveSignals(signals)
-        self._places = Admission(settings.live.max_sessions, self._signals.open)
 
     @contextlib.asynccontextmanager
     async def open(self, visit: Visit, options: LiveOptions) -> AsyncIterator[EngineSession]:
         """See LiveService."""
-        self._check(visit, options)
         annotate(session_id=options.request_id)
-        with self._places.admitted(), log.bound(session=options.request_id):
+        with self._signals.open(), log.bound(session=options.request_id):
             session = self._session(visit, options)
             begun_s = time.monotonic()
             try:
@@ -104,9 +97,10 @@ class EngineLiveService:
         )
 
     def _session(self, visit: Visit, options: LiveOptions) -> EngineSession:
-        async def settle(ended: SessionEnded) -> None:
+        async def settle(ended: SessionEnded) -> SessionEnded:
             charge = _charge(visit, options, ended.audio_s, ended.billable_s, Outcome.NO_SPEECH)
-            await self._charges.record(visit, charge)
+            receipt = await self._charges.record(visit, charge)
+            return replace(ended, cost_micros=receipt.cost.total_micros)
 
         settings = self._settings.serving(options.model)
         stages = self._stages.serving(options.model)
@@ -151,25 +145,6 @@ class EngineLiveService:
         task = RefinementTask(vocabulary=vocabulary, context=options.context, polish_timeout_s=llm.timeout_s)
         return StagePolish(self._stages, task)
 
-    def _check(self, visit: Visit, options: LiveOptions) -> None:
-        request = TranscriptionRequest(
-            options.request_id,
-            language=options.language,
-            candidates=options.candidates,
-            diarize=options.diarize,
-            speaker_count=options.speaker_count,
-        )
-        check_request(request, visit.plan, self._settings.serving(options.model), _NAMES)
-        diarization = self._settings.diarization
-        if options.diarize and not diarization.capabilities().voiceprints:
-            raise UnsupportedParameter("diarize", f"the engine {diarization.engine} tells speakers apart in files only")
-        _check_range("end_silence_s", options.end_silence_s, *_END_SILENCE_S)
-        _check_range("partial_interval_s", options.partial_interval_s, 0.0, math.inf)
-        if options.speech_threshold is not None:
-            _check_range("speech_threshold", options.speech_threshold, *_SPEECH_THRESHOLD)
-        if options.max_words is not None:
-            _check_range("max_words", options.max_words, 1, math.inf)
-
 
 def _endpointing(options: LiveOptions, recognition: RecognitionSettings) -> EndpointingSettings:
     endpointing = EndpointingSettings()
@@ -183,22 +158,11 @@ def _endpointing(options: LiveOptions, recognition: RecognitionSettings) -> Endp
     )
 
 
-def _check_range(parameter: str, value: float, lowest: float, highest: float) -> None:
-    if not lowest <= value <= highest:
-        raise InvalidParameter(parameter, f"must be between {lowest:g} and {highest:g}")
-
-
 def _charge(visit: Visit, options: LiveOptions, audio_s: float, billable_s: float, otherwise: Outcome) -> Charge:
     """What a session is worth; one that gave its client no words is worth nothing, and its outcome is the other."""
-    return Charge(
-        id=options.request_id,
-        user_id=visit.caller.user_id,
-        key_id=visit.caller.key_id,
-        dialect=visit.dialect,
-        audio_s=audio_s,
-        billable_s=billable_s,
-        diarized=options.diarize,
-        outcome=Outcome.COMPLETED if billable_s > 0 else otherwise,
+    outcome = Outcome.COMPLETED if billable_s > 0 else otherwise
+    return Charge.of(
+        visit, options.request_id, outcome, audio_s=audio_s, billable_s=billable_s, diarized=options.diarize
     )
 
 

@@ -16,7 +16,6 @@ from deployments.errors import (
     StageLost,
 )
 from deployments.offload import EngineThreads
-from deployments.signals import SILENT
 from serve_app.live.backlog import Backlog
 from serve_app.live.contracts import AudioFormat, Final, LiveEvent, SessionEnded
 from serve_app.live.front import AudioFront
@@ -25,11 +24,9 @@ from serve_app.live.listener import Listener, ListenerSettings, Split
 from serve_app.live.outbox import Outbox
 from serve_app.live.polishing import Polish
 from serve_app.live.signals import LiveSignals
-from serve_app.live.states import Machine, Move, State
+from serve_app.live.states import SESSION_MOVES, Machine, SessionMove, SessionState
 
 Result = TypeVar("Result")
-
-_UNHEARD = LiveSignals(SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +62,10 @@ class EngineSession:
         front: hears the audio.
         hear: recognises.
         threads: for audio that comes in large messages.
-        settle: called before the session says that it has ended as it should; what it raises is said instead.
-        polish: for finals that are to be said twice.
+        settle: called before the session says that it has ended as it should, and adds what it costs; what it raises
+            is said instead.
         signals: are told of finals.
+        polish: for finals that are to be said twice.
     """
 
     def __init__(
@@ -79,14 +77,14 @@ class EngineSession:
         front: AudioFront,
         hear: Hearing,
         threads: EngineThreads,
-        settle: Callable[[SessionEnded], Awaitable[None]],
+        settle: Callable[[SessionEnded], Awaitable[SessionEnded]],
+        signals: LiveSignals,
         polish: Polish | None = None,
-        signals: LiveSignals = _UNHEARD,
     ) -> None:
         self._limits = limits
         self._settle = settle
-        self._state = Machine(State.OPEN)
-        self._inbox: asyncio.Queue[bytes | Move | Split] = asyncio.Queue()
+        self._state = Machine(SessionState.OPEN, SESSION_MOVES)
+        self._inbox: asyncio.Queue[bytes | SessionMove | Split] = asyncio.Queue()
         self._outbox = Outbox()
         self._backlog = Backlog(audio)
         self._listener = Listener(
@@ -129,7 +127,7 @@ class EngineSession:
 
     async def feed(self, data: bytes) -> None:
         """See LiveSession."""
-        if not self._takes(Move.FEED):
+        if not self._takes(SessionMove.FEED):
             return
         self._backlog.received(len(data), _now_s())
         if self._backlog.waiting_s > self._limits.queued_s:
@@ -139,20 +137,20 @@ class EngineSession:
 
     async def finalize(self) -> None:
         """See LiveSession."""
-        self._pass_on(Move.FINALIZE)
+        self._pass_on(SessionMove.FINALIZE)
 
     async def clear(self) -> None:
         """See LiveSession."""
-        self._pass_on(Move.CLEAR)
+        self._pass_on(SessionMove.CLEAR)
 
     async def close(self) -> None:
         """See LiveSession."""
-        self._pass_on(Move.CLOSE)
+        self._pass_on(SessionMove.CLOSE)
 
     def close_for(self, reason: Exception) -> None:
         """See LiveSession."""
-        if self._state.state is State.OPEN:
-            self._pass_on(Move.CLOSE)
+        if self._state.state is SessionState.OPEN:
+            self._pass_on(SessionMove.CLOSE)
             self.failure = reason
 
     async def events(self) -> AsyncGenerator[LiveEvent]:
@@ -165,13 +163,13 @@ class EngineSession:
                     self._answered_s = max(self._answered_s, event.end_s - self._told_lost_s)
             yield event
 
-    def _pass_on(self, move: Move) -> None:
+    def _pass_on(self, move: SessionMove) -> None:
         if self._takes(move):
             self._inbox.put_nowait(move)
 
-    def _takes(self, move: Move) -> bool:
+    def _takes(self, move: SessionMove) -> bool:
         """Make a move, unless the session is closing for a reason: its events tell that, behind the last words."""
-        if self.failure is not None and self._state.state is State.CLOSING:
+        if self.failure is not None and self._state.state is SessionState.CLOSING:
             return False
         self._check()
         self._state.move(move)
@@ -198,9 +196,9 @@ class EngineSession:
                         self.close_for(SessionTooLong(self._limits.longest_s))
                 case Split():
                     await self._listener.split(message)
-                case Move.FINALIZE:
+                case SessionMove.FINALIZE:
                     await self._listener.finalize()
-                case Move.CLEAR:
+                case SessionMove.CLEAR:
                     await self._listener.clear()
                 case _:
                     await self._listener.finish()
@@ -211,7 +209,7 @@ class EngineSession:
         self._check()
         audio_s = self._listener.audio_s
         ended = SessionEnded(audio_s, audio_s - self._lost_s if self._has_words else 0.0)
-        await self._settle(ended)
+        ended = await self._settle(ended)
         self.has_settled = True
         self._outbox.say(ended)
         self._stop()
@@ -233,17 +231,17 @@ class EngineSession:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        if self._state.state is not State.ENDED:
+        if self._state.state is not SessionState.ENDED:
             self.failure = self.failure or error
             self._outbox.fail(self.failure)
             self._stop()
 
     def _stop(self) -> None:
         """Cancel everything but the task that asks for it."""
-        if self._state.state is State.OPEN:
-            self._state.move(Move.CLOSE)
-        if self._state.state is State.CLOSING:
-            self._state.move(Move.END)
+        if self._state.state is SessionState.OPEN:
+            self._state.move(SessionMove.CLOSE)
+        if self._state.state is SessionState.CLOSING:
+            self._state.move(SessionMove.END)
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from deployments.signal_table import (
     LIVE_AUDIO,
     LIVE_ENDED,
@@ -19,10 +22,17 @@ class LiveSignals:
 
     def __init__(self, signals: Signals) -> None:
         self._signals = signals
+        self._sessions = 0
+        self._opened(0)
 
-    def open(self, sessions: int) -> None:
-        """So many sessions are open."""
-        self._signals.set(LIVE_SESSIONS, sessions)
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """One more session is open for the time of the context."""
+        self._opened(1)
+        try:
+            yield
+        finally:
+            self._opened(-1)
 
     def said(self, final: Final) -> None:
         """A final was said; of one that comes twice, the second time counts."""
@@ -41,6 +51,10 @@ class LiveSignals:
         self._signals.count(LIVE_ENDED, outcome=outcome)
         self._signals.count(LIVE_AUDIO, audio_s)
         return outcome
+
+    def _opened(self, more: int) -> None:
+        self._sessions += more
+        self._signals.set(LIVE_SESSIONS, self._sessions)
 
 
 def _outcome_of(final: Final) -> str:

@@ -1,29 +1,24 @@
-"""Which states a live session goes through, and what may happen in each: one table, for calls and for audio."""
+"""The two machines of a live session: one for what its client does, one for what is heard. Each has its own table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from deployments.errors import IllegalMove
 
 
-class State(StrEnum):
-    """A session runs two machines: one for what its client does, one for what is heard."""
+class SessionState(StrEnum):
+    """What a session's client may still do."""
 
     OPEN = "open"
     CLOSING = "closing"
     """No more audio comes; what was sent is being finished."""
     ENDED = "ended"
 
-    QUIET = "quiet"
-    """No utterance is running."""
-    SPEAKING = "speaking"
-    PAUSED = "paused"
-    """The speaker has probably finished; the utterance is being recognised on the chance that it is so."""
 
-
-class Move(StrEnum):
+class SessionMove(StrEnum):
     """What moves a session."""
 
     FEED = "feed"
@@ -32,6 +27,20 @@ class Move(StrEnum):
     CLOSE = "close"
     END = "end"
 
+
+class SpeechState(StrEnum):
+    """What is heard."""
+
+    QUIET = "quiet"
+    """No utterance is running."""
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+    """The speaker has probably finished; the utterance is being recognised on the chance that it is so."""
+
+
+class SpeechMove(StrEnum):
+    """What becomes of an utterance."""
+
     BEGIN = "begin an utterance"
     PAUSE = "pause"
     RESUME = "resume"
@@ -39,42 +48,51 @@ class Move(StrEnum):
     FORGET = "forget an utterance"
 
 
-MOVES: Mapping[State, Mapping[Move, State]] = {
-    State.OPEN: {
-        Move.FEED: State.OPEN,
-        Move.FINALIZE: State.OPEN,
-        Move.CLEAR: State.OPEN,
-        Move.CLOSE: State.CLOSING,
+SESSION_MOVES: Mapping[SessionState, Mapping[SessionMove, SessionState]] = {
+    SessionState.OPEN: {
+        SessionMove.FEED: SessionState.OPEN,
+        SessionMove.FINALIZE: SessionState.OPEN,
+        SessionMove.CLEAR: SessionState.OPEN,
+        SessionMove.CLOSE: SessionState.CLOSING,
     },
-    State.CLOSING: {Move.END: State.ENDED},
-    State.ENDED: {},
-    State.QUIET: {Move.BEGIN: State.SPEAKING},
-    State.SPEAKING: {
-        Move.PAUSE: State.PAUSED,
-        Move.FINISH: State.QUIET,
-        Move.FORGET: State.QUIET,
-    },
-    State.PAUSED: {
-        Move.RESUME: State.SPEAKING,
-        Move.FINISH: State.QUIET,
-        Move.FORGET: State.QUIET,
-    },
+    SessionState.CLOSING: {SessionMove.END: SessionState.ENDED},
+    SessionState.ENDED: {},
 }
 """Where each move leads; what is not here is illegal."""
 
+SPEECH_MOVES: Mapping[SpeechState, Mapping[SpeechMove, SpeechState]] = {
+    SpeechState.QUIET: {SpeechMove.BEGIN: SpeechState.SPEAKING},
+    SpeechState.SPEAKING: {
+        SpeechMove.PAUSE: SpeechState.PAUSED,
+        SpeechMove.FINISH: SpeechState.QUIET,
+        SpeechMove.FORGET: SpeechState.QUIET,
+    },
+    SpeechState.PAUSED: {
+        SpeechMove.RESUME: SpeechState.SPEAKING,
+        SpeechMove.FINISH: SpeechState.QUIET,
+        SpeechMove.FORGET: SpeechState.QUIET,
+    },
+}
+"""The same for what is heard."""
 
-class Machine:
-    """Something that is in one state at a time, and only moves as the table allows."""
+_State = TypeVar("_State", bound=StrEnum)
+_Move = TypeVar("_Move", bound=StrEnum)
 
-    def __init__(self, state: State) -> None:
+
+class Machine(Generic[_State, _Move]):
+    """Something that is in one state at a time, and only moves as its table allows."""
+
+    def __init__(self, state: _State, moves: Mapping[_State, Mapping[_Move, _State]]) -> None:
         self.state = state
+        self._moves = moves
 
-    def move(self, move: Move) -> None:
+    def move(self, move: _Move) -> None:
         """Make a move.
 
         Raises:
             IllegalMove: not in this state, which stays.
         """
-        if move not in MOVES[self.state]:
+        allowed = self._moves[self.state]
+        if move not in allowed:
             raise IllegalMove(self.state, move)
-        self.state = MOVES[self.state][move]
+        self.state = allowed[move]

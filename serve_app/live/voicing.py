@@ -36,8 +36,7 @@ async def with_voice(hearing: Awaitable[Heard], stages: StageHandles, excerpt: E
         heard = await hearing
         if heard.words:
             await asyncio.wait([asking], timeout=max(0.0, end_s - loop.time()))
-        is_known = asking.done() and not asking.cancelled()
-        return replace(heard, voice=asking.result()) if is_known else heard
+        return replace(heard, voice=asking.result()) if asking.done() else heard
     finally:
         asking.cancel()
         await asyncio.wait([asking])

@@ -97,10 +97,11 @@ class LiveBench:
         except Exception as error:
             self.error = error
 
-    async def _settle(self, ended: SessionEnded) -> None:
+    async def _settle(self, ended: SessionEnded) -> SessionEnded:
         self.settled.append(ended)
         if self.settle_error:
             raise self.settle_error
+        return ended
 
 
 def held(bench: LiveBench, talk: Callable[[LiveBench], Awaitable[None]]) -> LiveBench:

@@ -21,7 +21,7 @@ def pipeline(graph: FakeGraph, settings: Settings | None = None) -> Pipeline:
     return Pipeline(graph.handles(), settings or Settings())
 
 
-def fails(*errors: Exception, then: Any) -> Any:
+def fails(*errors: BaseException, then: Any) -> Any:
     """A stage method that raises each error once and then answers."""
     left = list(errors)
 

@@ -19,12 +19,14 @@ from tests.serve_app.pipelines import AUDIO, REQUEST, fails, never, pipeline
 pytestmark = pytest.mark.unit
 
 
+# A replica that is stopped cancels what it has in hand.
+@pytest.mark.parametrize("end", [ActorDiedError(), asyncio.CancelledError()])
 @pytest.mark.parametrize("stage", ["decoder", "speech_gate", "recognizer", "refiner"])
-async def test_a_replica_that_dies_is_replaced_by_another(stage: str) -> None:
+async def test_a_replica_that_dies_or_is_stopped_is_replaced_by_another(stage: str, end: BaseException) -> None:
     graph = FakeGraph()
     name = {"decoder": "decode", "speech_gate": "inspect", "recognizer": "recognize", "refiner": "refine"}[stage]
     healthy = getattr(getattr(graph, stage), name).answer
-    setattr(graph, stage, FakeStage(**{name: fails(ActorDiedError(), then=healthy)}))
+    setattr(graph, stage, FakeStage(**{name: fails(end, then=healthy)}))
     transcript = await pipeline(graph).transcribe(REQUEST, AUDIO)
     assert transcript.text == "word0, word1, word2,"
     assert len(getattr(getattr(graph, stage), name).calls) == 2
@@ -74,6 +76,18 @@ async def test_bad_audio_is_reported_as_the_decoder_says() -> None:
         await pipeline(graph).transcribe(REQUEST, AUDIO)
 
 
+async def test_a_stage_that_keeps_stopping_is_reported_as_lost() -> None:
+    graph = FakeGraph()
+
+    async def stops(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    graph.recognizer = FakeStage(recognize=stops)
+    with pytest.raises(StageLost):
+        await pipeline(graph).transcribe(REQUEST, AUDIO)
+    assert len(graph.recognizer.recognize.calls) == 3
+
+
 @virtually
 async def test_a_client_that_hangs_up_cancels_every_stage_that_works_for_it() -> None:
     graph = FakeGraph()
@@ -100,6 +114,16 @@ async def test_a_failing_stage_cancels_the_one_that_runs_beside_it() -> None:
     with pytest.raises(ValueError, match="broken"):
         await pipeline(graph).transcribe(TranscriptionRequest("req_1", "en", diarize=True), AUDIO)
     assert graph.diarizer.diarize.responses[0].cancelled
+
+
+@virtually
+async def test_the_time_that_a_caller_gives_ends_the_stage_as_a_timeout() -> None:
+    graph = FakeGraph()
+    graph.recognizer = FakeStage(recognize=never)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await pipeline(graph).transcribe(REQUEST, AUDIO)
+    assert graph.recognizer.recognize.responses[0].cancelled
 
 
 @virtually

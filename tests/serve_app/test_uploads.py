@@ -98,3 +98,33 @@ async def test_a_charset_that_reads_nothing_is_the_callers_mistake(charset: str)
     content_type = f"multipart/form-data; boundary=b; charset={charset}"
     with pytest.raises(InvalidParameter, match="charset"):
         await read_form(form(FORM.replace(b"true", b"\xff-\xff"), content_type), LIMITS, "audio", 1000)
+
+
+@pytest.mark.parametrize("part", [b"diarize", b"true"], ids=["name", "value"])
+async def test_half_a_character_is_no_text(part: bytes) -> None:
+    content_type = "multipart/form-data; boundary=b; charset=utf-7"
+    with pytest.raises(InvalidParameter, match="charset"):
+        await read_form(form(FORM.replace(part, b"+2AA-"), content_type), LIMITS, "audio", 1000)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b'{"url": "http://example.com/\\ud800.wav"}', b'{"url": "\xff"}', b"[" * 60_000],
+    ids=["broken off", "half a character", "not UTF-8", "too deep"],
+)
+async def test_what_is_no_json_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidParameter, match="not valid JSON"):
+        await read_json(form(body), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("body", "content"),
+    [
+        (b"", {}),
+        (b'{"url": "\\ud83d\\ude00"}', {"url": "\N{GRINNING FACE}"}),
+        (b'\xef\xbb\xbf{"url": ""}', {"url": ""}),
+    ],
+    ids=["nothing", "two halves of a character", "from an editor that marks UTF-8"],
+)
+async def test_json_is_read(body: bytes, content: dict[str, Any]) -> None:
+    assert await read_json(form(body), LIMITS) == content

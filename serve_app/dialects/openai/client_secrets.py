@@ -25,7 +25,7 @@ from serve_app.dialects.openai.realtime_parts import (
     Transcription,
     TurnDetection,
 )
-from serve_app.dialects.openai.realtime_session import RealtimeSession, beta_name, spelled
+from serve_app.dialects.openai.realtime_session import RealtimeSettings, beta_name, spelled
 from serve_app.services import Services, services_of
 from serve_app.uploads import read_json
 
@@ -153,12 +153,12 @@ async def create_client_secret(request: Request, services: Annotated[Services, D
     """A key for a browser or an app: it opens `/v1/realtime` only, on your account, for some minutes."""
     async with visiting(request, services, routes.NAME) as visit:
         order = ClientSecretOrder.model_validate(await read_json(request, services.settings.limits))
-        session = RealtimeSession().updated(order.session)
-        secret = await _made(services, visit, session, order.expires_after)
+        settings = RealtimeSettings().updated(order.session)
+        secret = await _made(services, visit, settings, order.expires_after)
     return {
         "value": secret.value,
         "expires_at": int(secret.expires_at_s),
-        "session": session.to_json(_session_id(), None),
+        "session": settings.to_json(_session_id(), None),
     }
 
 
@@ -177,18 +177,18 @@ async def create_transcription_session(
     async with visiting(request, services, routes.NAME) as visit:
         order = BetaOrder.model_validate(await read_json(request, services.settings.limits))
         with spelled(lambda name: beta_name(name).removeprefix("session.")):
-            session = RealtimeSession().updated(order.to_update())
-            secret = await _made(services, visit, session, order.client_secret.expires_at)
+            settings = RealtimeSettings().updated(order.to_update())
+            secret = await _made(services, visit, settings, order.client_secret.expires_at)
     return {
-        **session.to_beta_json(_session_id(), None),
+        **settings.to_beta_json(_session_id(), None),
         "client_secret": {"value": secret.value, "expires_at": int(secret.expires_at_s)},
     }
 
 
-async def _made(services: Services, visit: Visit, session: RealtimeSession, expires: ExpiresAfter) -> ClientSecret:
+async def _made(services: Services, visit: Visit, settings: RealtimeSettings, expires: ExpiresAfter) -> ClientSecret:
     # What cannot be honoured is refused now, not when the first audio comes.
-    session.to_options("", visit.plan, services.settings)
-    return await services.access.make_secret(visit.caller, session.stored(), expires.seconds)
+    settings.to_options("", visit.plan, services.settings)
+    return await services.access.make_secret(visit.caller, settings.stored(), expires.seconds)
 
 
 def _session_id() -> str:

@@ -31,7 +31,7 @@ from serve_app.dialects.openai import realtime_events as events
 from serve_app.dialects.openai.errors import error_body
 from serve_app.dialects.openai.realtime_items import Items
 from serve_app.dialects.openai.realtime_session import (
-    RealtimeSession,
+    RealtimeSettings,
     beta_name,
     check_unchanged,
     read_beta_update,
@@ -71,7 +71,7 @@ class RealtimeConversation:
         self._connection = connection
         self._id = f"sess_{uuid.uuid4().hex}"
         self._expires_at = int(time.time() + connection.services.settings.live.max_session_s)
-        self._settings = RealtimeSession()
+        self._settings = RealtimeSettings()
         self._options = LiveOptions(self._id)
         self._session: LiveSession | None = None
         self._items = Items(detects_turns=True, padding_s=0.0, logprobs=False)
@@ -84,7 +84,7 @@ class RealtimeConversation:
         """See Conversation."""
         query, secret_session = self._connection.query, self._connection.visit.secret_session
         if secret_session is not None:
-            self._settings = RealtimeSession.model_validate_json(secret_session)
+            self._settings = RealtimeSettings.model_validate_json(secret_session)
         # A secret says itself what kind of session it is for.
         if query.get("intent", None if secret_session is None else _INTENT) != _INTENT:
             raise UnsupportedParameter("intent", "sessions of this service transcribe, and nothing else", (_INTENT,))
@@ -148,14 +148,14 @@ class RealtimeConversation:
             case _:
                 raise InvalidParameter("type", "is not an event of transcription sessions")
 
-    def _update(self, settings: RealtimeSession) -> None:
+    def _update(self, settings: RealtimeSettings) -> None:
         options = self._options_of(settings)
         if self._session is not None:
             check_unchanged(self._options, options)
         self._settings = settings
         self._items.padding_s, self._items.logprobs = settings.padding_s, settings.logprobs
 
-    def _options_of(self, settings: RealtimeSession) -> LiveOptions:
+    def _options_of(self, settings: RealtimeSettings) -> LiveOptions:
         return settings.to_options(self._id, self._connection.visit.plan, self._connection.services.settings)
 
     async def _append(self, audio: bytes) -> None:

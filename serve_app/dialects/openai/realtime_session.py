@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from deployments.contracts import TranscriptionRequest, VocabularyTerm
+from deployments.contracts import VocabularyTerm
 from deployments.errors import FeatureNotInPlan, InvalidParameter, MissingParameter, UnsupportedParameter
 from serve_app.access.plans import Plan
-from serve_app.capabilities import ParameterNames, check_request
+from serve_app.capabilities import ParameterNames, check_session
 from serve_app.dialects.errors import invalid
 from serve_app.dialects.openai.prompts import context_of
 from serve_app.dialects.openai.realtime_parts import (
@@ -66,12 +66,9 @@ _FIELDS_OF_OPTIONS = {
 }
 _LONGEST_PADDING_MS = round(SPEECH.preroll_s * 1000)
 _DELAYS_S = {"minimal": 0.0, "low": 0.5, "medium": 1.0, "high": 2.0, "xhigh": 4.0}
-_NAMES = ParameterNames(
-    language=f"{TRANSCRIPTION}.language", candidates=f"{TRANSCRIPTION}.languages", speaker_count="", diarize=""
-)
 
 
-class RealtimeSession(Part):
+class RealtimeSettings(Part):
     """The settings of one session. A change makes another one."""
 
     format: Format = Format()
@@ -79,7 +76,7 @@ class RealtimeSession(Part):
     turn_detection: TurnDetection | None = TurnDetection()
     include: tuple[str, ...] = ()
 
-    def updated(self, update: SessionUpdate) -> RealtimeSession:
+    def updated(self, update: SessionUpdate) -> RealtimeSettings:
         """With what an update says; what it does not mention stays.
 
         Raises:
@@ -91,20 +88,20 @@ class RealtimeSession(Part):
             raise UnsupportedParameter(NOISE_REDUCTION, "audio is recognised as it comes; it must be null")
         if changes.transcription is None:
             raise UnsupportedParameter(TRANSCRIPTION, "a transcription session has nothing else to do")
-        session = RealtimeSession(
+        settings = RealtimeSettings(
             format=changes.format if "format" in given else self.format,
             transcription=_merged(self.transcription, changes.transcription),
             turn_detection=self._turn_detection(changes) if "turn_detection" in given else self.turn_detection,
             include=(update.include or ()) if "include" in update.model_fields_set else self.include,
         )
-        session._check()
-        return session
+        settings._check()
+        return settings
 
     def stored(self) -> str:
-        """What ``RealtimeSession.model_validate_json`` reads, also in an older process of a service that is updated."""
+        """What ``RealtimeSettings.model_validate_json`` reads, also in an older process of a service being updated."""
         return self.model_dump_json(exclude_defaults=True)
 
-    def named_by(self, model: str | None) -> RealtimeSession:
+    def named_by(self, model: str | None) -> RealtimeSettings:
         """With the model of the URL."""
         if not model:
             return self
@@ -131,9 +128,7 @@ class RealtimeSession(Part):
         languages = tuple(dict.fromkeys(asked.languages or ()))
         language = asked.language or (languages[0] if len(languages) == 1 else None)
         candidates = languages if language is None else ()
-        request = TranscriptionRequest(request_id, language=asked.language, candidates=languages)
         serving = settings.serving(asked.model)
-        check_request(request, plan, serving, _NAMES)
         prompt = (asked.prompt or "").strip()
         delay_s = settings.live.partial_interval_s if asked.delay is None else _DELAYS_S[asked.delay]
         options = LiveOptions(
@@ -148,6 +143,9 @@ class RealtimeSession(Part):
             prompt=prompt,
             model=asked.model if asked.model in settings.recognizers else None,
         )
+        blamed = f"{TRANSCRIPTION}.{'languages' if asked.language is None else 'language'}"
+        names = ParameterNames(language=blamed, candidates=blamed, speaker_count="", diarize="")
+        check_session(options, plan, serving, names)
         if turn is None:
             return options
         return replace(options, speech_threshold=turn.threshold, end_silence_s=turn.silence_duration_ms / 1000)

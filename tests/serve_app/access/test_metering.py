@@ -25,7 +25,8 @@ async def test_a_session_is_in_the_ledger_once_however_often_it_is_told(database
     meter = LedgerMeter(Ledger(database, billing=False))
     meter.note(visit, charge)
     await meter.close()
-    await meter.record(visit, charge)
+    receipt = await meter.record(visit, charge)
+    assert (receipt.id, receipt.billed_s) == ("session-1", 8.0)
     meter.note(visit, charge)
     await meter.close()
     async with database.reading() as connection:

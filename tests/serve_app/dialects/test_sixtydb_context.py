@@ -71,7 +71,6 @@ async def test_facts_may_be_an_object(polishing: Edge) -> None:
     [
         ("{not json", "context"),
         ('{"general": ["cloud"]}', "context.general.0"),
-        ('{"general": [{"key": "domain"}]}', "context.general.0.value"),
         ('{"terms": "Kubernetes"}', "context.terms"),
         ('{"text": 3}', "context.text"),
     ],
@@ -80,6 +79,19 @@ async def test_a_context_that_cannot_be_read(polishing: Edge, context: str, para
     answer = await answer_of(polishing, context=context)
     assert (answer["error_code"], answer["details"]["parameter"]) == ("INVALID_PARAMETER", parameter)
     assert not polishing.pipeline.requests
+
+
+async def test_a_fact_without_a_value_is_the_same_mistake_in_a_file_and_in_a_session(polishing: Edge) -> None:
+    context = {"general": [{"key": "domain"}]}
+    answer = await answer_of(polishing, context=json.dumps(context))
+    async with asgi_socket(polishing.app, URL) as socket:
+        for _ in range(2):
+            await socket.read()
+        socket.say({"type": "start", "context": context})
+        error = await socket.read()
+    missing = "context.general.0.value"
+    assert (answer["error_code"], answer["details"]["parameter"]) == ("MISSING_PARAMETER", missing)
+    assert (error["error_code"], error["details"]["parameter"]) == ("MISSING_PARAMETER", missing)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from deployments.errors import StageLost
-from serve_app.access.plans import Plan
 from serve_app.live.contracts import AudioFormat, Encoding, Final, SessionEnded
-from serve_app.settings import AccessSettings, Settings
-from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
+from tests.fakes.asgi_socket import AsgiSocket
 from tests.fakes.edge import Edge
-from tests.fakes.live import EMPTY_FINAL, UTTERANCE, WORDS, FakeLiveService, LiveScript
+from tests.fakes.live import EMPTY_FINAL, UTTERANCE, WORDS, LiveScript
 from tests.serve_app.dialects.edge_fixtures import socket_to
 from tests.serve_app.dialects.sixtydb_live import AUDIO, HANDSHAKE, PCM, SAID, START, STARTED, STOP, URL, kinds
 
@@ -161,16 +159,12 @@ async def test_a_stop_without_a_session_costs_nothing(edge: Edge, socket: AsgiSo
     assert (socket.close_code, edge.live.sessions) == (1000, [])
 
 
-async def test_the_bill_is_what_the_ledger_charges() -> None:
-    access = AccessSettings(billing=True)
-    edge = Edge(settings=Settings(access=access), live=FakeLiveService(LiveScript(ended=SessionEnded(20.0, 12.4))))
-    edge.access.plan = Plan(price_per_audio_second="0.00005")
-    for diarize, cost in ((False, 0.00062), (True, 0.000806)):
-        async with asgi_socket(edge.app, URL) as socket:
-            for message in (START | {"config": {"diarize": diarize}}, AUDIO, STOP):
-                socket.say(message)
-            stopped = (await socket.rest())[-1]
-            assert stopped["billing_summary"] == {"total_duration_seconds": 12.4, "total_cost": cost}
+async def test_the_bill_is_what_the_ledger_charges(edge: Edge, socket: AsgiSocket) -> None:
+    edge.live.script = LiveScript(ended=SessionEnded(20.0, 12.4, cost_micros=806))
+    for message in (START, AUDIO, STOP):
+        socket.say(message)
+    stopped = (await socket.rest())[-1]
+    assert stopped["billing_summary"] == {"total_duration_seconds": 12.4, "total_cost": 0.000806}
 
 
 async def test_speakers_are_named(edge: Edge, socket: AsgiSocket) -> None:

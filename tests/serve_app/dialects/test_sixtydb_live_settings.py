@@ -8,7 +8,9 @@ import pytest
 
 from deployments.contracts import SpeakerCount, VocabularyTerm
 from serve_app.access.plans import Feature, Plan
+from serve_app.engine_settings import DiarizationSettings
 from serve_app.live.contracts import AudioFormat, Encoding
+from serve_app.settings import Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.serve_app.dialects.edge_fixtures import socket_to
@@ -16,6 +18,9 @@ from tests.serve_app.dialects.sixtydb_live import START, URL
 
 pytestmark = pytest.mark.unit
 
+DIARIZED_IN_FILES = Settings(
+    diarization=DiarizationSettings(engine="pyannote", checkpoint="pyannote/speaker-diarization-community-1")
+)
 socket = socket_to(URL)
 
 
@@ -79,7 +84,8 @@ async def test_partial_texts_do_not_come_faster_than_the_service_gives_them(edge
         ({"config": {"audio_enhancement": "light"}}, "config.audio_enhancement"),
         ({"config": {"audio_enhancement": "loud"}}, "config.audio_enhancement"),
         ({"config": {"diarize": True, "max_speakers": 1000}}, "config.max_speakers"),
-        ({"config": {"diarize": True, "min_speakers": 3, "max_speakers": 2}}, "min_speakers"),
+        ({"config": {"diarize": True, "min_speakers": 1000}}, "config.min_speakers"),
+        ({"config": {"diarize": True, "min_speakers": 3, "max_speakers": 2}}, "config.min_speakers"),
         ({"config": []}, "config"),
     ],
 )
@@ -110,6 +116,13 @@ async def test_diarization_that_the_plan_lacks(edge: Edge) -> None:
         socket.say(START | {"config": {"diarize": True}})
         error = await socket.read_until("error")
     assert (error["error_code"], error["details"]) == ("FEATURE_NOT_IN_PLAN", {"parameter": "config.diarize"})
+
+
+async def test_diarization_that_the_engine_cannot_do_while_somebody_speaks() -> None:
+    async with asgi_socket(Edge(settings=DIARIZED_IN_FILES).app, URL) as socket:
+        socket.say(START | {"config": {"diarize": True}})
+        error = await socket.read_until("error")
+    assert (error["error_code"], error["details"]) == ("UNSUPPORTED_PARAMETER", {"parameter": "config.diarize"})
 
 
 async def test_what_published_clients_send_without_need_is_said(edge: Edge, socket: AsgiSocket) -> None:

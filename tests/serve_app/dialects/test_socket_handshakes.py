@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, WebSocket
 from starlette.types import Receive, Scope, Send
 
 from deployments.errors import ConcurrencyLimitReached, Overloaded, RateLimitReached, Unauthenticated
-from serve_app.dialects.sockets import converse
-from serve_app.services import Services
+from serve_app.settings import LiveSettings, Settings
 from tests.fakes.asgi_socket import asgi_socket
 from tests.fakes.edge import Edge
-from tests.serve_app.dialects.talk import TALK, app_of, talking
+from tests.serve_app.dialects.talk import app_of, talking
 
 pytestmark = pytest.mark.unit
 
@@ -57,16 +55,12 @@ async def test_a_server_that_cannot_answer_a_handshake_upgrades_it(edge: Edge) -
     assert (socket.status, socket.close_code) == (None, 1008)
 
 
-async def test_a_service_without_live_transcription_says_so(edge: Edge) -> None:
-    async def talk(websocket: WebSocket) -> None:
-        services: Services = edge.app.state.services
-        without = Services(
-            **{name: getattr(services, name) for name in Services.__dataclass_fields__ if name != "live"}
-        )
-        await converse(websocket, without, TALK)
-
-    app = FastAPI()
-    app.websocket("/talk")(talk)
-    async with asgi_socket(app, "/talk?start") as socket:
-        await socket.rest()
-    assert socket.status == 503
+async def test_a_process_holds_so_many_sockets() -> None:
+    edge = Edge(settings=Settings(live=LiveSettings(max_sessions=1)))
+    async with talking(edge) as held:
+        assert await held.read() == {"type": "hello"}
+        async with talking(edge) as refused:
+            await refused.rest()
+    assert refused.status == 503
+    async with talking(edge) as next_one:
+        assert await next_one.read() == {"type": "hello"}

@@ -1,26 +1,22 @@
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from deployments.contracts import SpeakerCount, VocabularyTerm
-from deployments.errors import (
-    FeatureNotInPlan,
-    InvalidParameter,
-    Overloaded,
-    ServiceUnavailable,
-    UnsupportedParameter,
-)
-from serve_app.access.plans import Plan
+from deployments.contracts import VocabularyTerm
+from deployments.errors import InvalidParameter, ServiceUnavailable
+from deployments.signal_table import LIVE_SESSIONS
 from serve_app.access.pricing import Charge, Outcome
-from serve_app.engine_settings import DiarizationSettings, RecognitionSettings
+from serve_app.engine_settings import RecognitionSettings
 from serve_app.live.contracts import AudioFormat, Final, LiveOptions, LiveService, SessionEnded
 from serve_app.live.service import EngineLiveService
-from serve_app.settings import LiveSettings, Settings
+from serve_app.settings import Settings
 from tests.fakes.live_audio import messages, silence
 from tests.fakes.recordings import recording
+from tests.fakes.signals import RecordedSignals
 from tests.fakes.stages import FakeGraph
 from tests.serve_app.live.charges import VISIT, Charges
 
@@ -39,7 +35,7 @@ def charges() -> Charges:
 
 @pytest.fixture
 def service(charges: Charges) -> LiveService:
-    return EngineLiveService(Settings(live=LiveSettings(max_sessions=1)), FakeGraph().handles(), charges)
+    return EngineLiveService(Settings(), FakeGraph().handles(), charges)
 
 
 async def spoken(session: Any, audio: bytes) -> None:
@@ -58,7 +54,7 @@ async def test_a_session_that_ends_is_charged_for_its_audio_before_it_says_so(
             "session-1", "user-1", "key-1", "smallest_waves", 1.9, 1.9, diarized=False, outcome=Outcome.COMPLETED
         )
         assert charges.recorded == [expected]
-    assert events[-1] == SessionEnded(1.9, 1.9)
+    assert events[-1] == SessionEnded(1.9, 1.9, cost_micros=95)
     assert charges.noted == []
 
 
@@ -99,40 +95,22 @@ async def test_a_charge_that_cannot_be_recorded_is_noted_again(service: LiveServ
     assert [charge.outcome for charge in charges.noted] == [Outcome.COMPLETED]
 
 
-async def test_no_more_sessions_than_may(service: LiveService) -> None:
-    async with service.open(VISIT, OPTIONS):
-        with pytest.raises(Overloaded):
-            await service.open(VISIT, OPTIONS).__aenter__()
-    async with service.open(VISIT, OPTIONS):
-        pass
+async def test_open_sessions_are_counted(charges: Charges) -> None:
+    signals = RecordedSignals()
+    service = EngineLiveService(Settings(), FakeGraph().handles(), charges, signals)
+    counts = []
+    for options in (OPTIONS, replace(OPTIONS, audio=AudioFormat(sample_rate_hz=4000))):
+        counts.append(signals.level(LIVE_SESSIONS))
+        with contextlib.suppress(InvalidParameter):
+            async with service.open(VISIT, options):
+                counts.append(signals.level(LIVE_SESSIONS))
+    counts.append(signals.level(LIVE_SESSIONS))
+    assert counts == [0, 1, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("options", "parameter"),
-    [
-        (replace(OPTIONS, language="tlh"), "language"),
-        (replace(OPTIONS, candidates=("en", "tlh")), "candidates"),
-        (replace(OPTIONS, speaker_count=SpeakerCount(exact=2)), "speaker_count"),
-        (replace(OPTIONS, diarize=True, speaker_count=SpeakerCount(maximum=21)), "speaker_count"),
-        (replace(OPTIONS, end_silence_s=0.0), "end_silence_s"),
-        (replace(OPTIONS, partial_interval_s=-1.0), "partial_interval_s"),
-        (replace(OPTIONS, speech_threshold=1.5), "speech_threshold"),
-        (replace(OPTIONS, max_words=0), "max_words"),
-        (replace(OPTIONS, audio=AudioFormat(sample_rate_hz=4000)), "sample_rate"),
-    ],
-)
-async def test_what_cannot_be_honoured_is_refused(service: LiveService, options: LiveOptions, parameter: str) -> None:
-    with pytest.raises(InvalidParameter) as caught:
-        await service.open(VISIT, options).__aenter__()
-    assert caught.value.parameter == parameter
-    async with service.open(VISIT, OPTIONS):
-        pass
-
-
-async def test_speakers_need_the_plan(service: LiveService) -> None:
-    visit = replace(VISIT, plan=Plan(features=frozenset()))
-    with pytest.raises(FeatureNotInPlan):
-        await service.open(visit, replace(OPTIONS, diarize=True)).__aenter__()
+async def test_a_rate_out_of_range_is_refused(service: LiveService) -> None:
+    with pytest.raises(InvalidParameter, match="sample_rate"):
+        await service.open(VISIT, replace(OPTIONS, audio=AudioFormat(sample_rate_hz=4000))).__aenter__()
 
 
 @pytest.mark.parametrize(("diarize", "speaker"), [(True, "SPEAKER_00"), (False, None)])
@@ -146,14 +124,6 @@ async def test_speakers_are_named_where_they_are_asked_for(
     assert {final.speaker for final in finals} == {speaker}
     assert {word.speaker for final in finals for word in final.words} == {speaker}
     assert [charge.diarized for charge in charges.recorded] == [diarize]
-
-
-async def test_speakers_need_an_engine_that_knows_voices(charges: Charges) -> None:
-    pyannote = DiarizationSettings(engine="pyannote", checkpoint="pyannote/speaker-diarization-community-1")
-    service = EngineLiveService(Settings(diarization=pyannote), FakeGraph().handles(), charges)
-    with pytest.raises(UnsupportedParameter, match="diarize"):
-        async with service.open(VISIT, replace(OPTIONS, diarize=True)):
-            pass
 
 
 async def test_a_prompt_is_what_a_recogniser_is_told_that_can_be_biased(charges: Charges) -> None:
