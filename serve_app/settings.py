@@ -100,7 +100,9 @@ class AccessSettings(Section):
     plans: dict[str, Plan] = Field(
         {"default": Plan(), "local": UNLIMITED}, description="Named limits and prices; a user has one of them."
     )
-    billing: bool = Field(False, description="Charge wallets, and answer 402 when one is empty.")
+    billing: bool = Field(
+        False, description="Charge wallets, and refuse who has an empty one: 402, 403 or 429, by API."
+    )
     key_cache_s: float = Field(5.0, ge=0, description="How long a revoked key may go on working.")
     lease_ttl_s: float = Field(
         _LEASE_TTL_S, gt=0, description="A holder of leases that is silent so long is taken for dead."

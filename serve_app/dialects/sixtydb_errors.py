@@ -111,7 +111,6 @@ ERROR_RESPONSES = documented(
         "No file": MissingParameter("file"),
         "A field is wrong": InvalidParameter("keywords", "the weight behind a term must be a number"),
         "A language that is not spoken": UnsupportedParameter("language", "'xx' is not spoken", ("en",)),
-        "The engines of this profile cannot do it": UnsupportedParameter("context", "there is no language model"),
         "No key, or not a good one": Unauthenticated(True),
         "The wallet is empty": InsufficientCredits(),
         "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
