@@ -20,7 +20,7 @@ from deployments import service_log as log
 from deployments.signals import failure_label
 from serve_app.cluster import adopt_request_id
 
-PROBES = frozenset({"/health", "/healthz", "/api/v1/health"})
+PROBES = frozenset({"/health", "/healthz", "/api/v1/health", "/ws/health"})
 """They come every few seconds, for ever."""
 
 _HEADER = "x-request-id"

@@ -84,7 +84,7 @@ async def test_nothing_that_a_client_sent_is_in_a_span() -> None:
         assert secret not in written
 
 
-@pytest.mark.parametrize("path", ["/health", "/healthz", "/api/v1/health"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/api/v1/health", "/ws/health"])
 async def test_probes_are_not_traced(path: str) -> None:
     with collected_spans() as spans:
         assert (await Edge().client.get(path)).status_code == 200

@@ -132,9 +132,10 @@ async def test_a_parameter_of_a_path_is_not_in_the_log(edge: Edge) -> None:
     assert not any("job_unknown" in line.getMessage() for line in lines)
 
 
-async def test_probes_are_for_debug(edge: Edge) -> None:
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/api/v1/health", "/ws/health"])
+async def test_probes_are_for_debug(edge: Edge, path: str) -> None:
     with kept_lines() as lines:
-        await edge.client.get("/healthz")
+        await edge.client.get(path)
     assert [line.levelname for line in lines] == ["DEBUG"]
 
 
