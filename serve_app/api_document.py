@@ -16,7 +16,7 @@ _SCHEMES = {
         "description": "The same with another word in front of the key: `Token rs_…`.",
     },
 }
-_EITHER_OR_NONE: list[dict[str, list[str]]] = [*({name: []} for name in _SCHEMES), {}]
+_EITHER_OR_NONE: list[dict[str, list[str]]] = [{"Bearer": []}, {"Token": []}, {}]
 
 
 class Api(FastAPI):

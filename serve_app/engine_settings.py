@@ -106,8 +106,8 @@ class RecognitionSettings(WeightsSettings):
     slots: int = Field(
         0,
         ge=0,
-        description="Batches at once in one replica, of each kind: files, live finals, and half as many of partial texts; "
-        "0: one for each processor that it may use, by its quota.",
+        description="Batches at once in one replica, of each kind: files, live finals, and half as many of partial "
+        "texts; 0: one for each processor that it may use, by its quota.",
     )
     max_batch_items: int = Field(8, ge=1, description="On a CPU a larger batch is hardly faster, and takes longer.")
     max_batch_padded_s: float = Field(240.0, gt=0, description="Longest window times items of a batch.")

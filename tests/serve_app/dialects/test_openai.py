@@ -102,9 +102,11 @@ async def test_the_sdk_reads_warnings_where_there_are_any(edge: Edge, sdk: Async
     for form in JSON_FORMS:
         edge.pipeline.warnings = ()
         good = await sdk.audio.transcriptions.create(file=FILE, model="whisper-1", response_format=form)
+        assert not isinstance(good, str)
         assert "warnings" not in good.to_dict()
         edge.pipeline.warnings = (TranscriptionWarning(WarningCode.AUDIO_TRUNCATED, "The file is damaged"),)
         damaged = await sdk.audio.transcriptions.create(file=FILE, model="whisper-1", response_format=form)
+        assert not isinstance(damaged, str)
         assert damaged.to_dict()["warnings"] == [{"code": "audio_truncated", "message": "The file is damaged"}]
 
 
