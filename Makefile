@@ -94,7 +94,7 @@ drill-scaling: $(VENV)/.installed-test ## A step and a sawtooth of requests: how
 drills: $(VENV)/.installed-test ## Kill each part of the service under load, and report what clients saw
 	$(BIN)/python -m load_tests.drills failures
 
-clean: ## Remove what was installed and built
-	rm -rf $(VENV) build results *.egg-info .pytest_cache .mypy_cache .ruff_cache
+clean: ## Remove what was installed and built; measurements in results/ stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 .PHONY: help install serve models doctor check test fuzz format bench bench-live load bench-engines drill-nodes drill-upgrade drill-scaling drills clean

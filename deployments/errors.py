@@ -4,10 +4,12 @@ RayscribeError
 ├── InvalidRequest                what the caller sent cannot be served as it is
 │   ├── MissingParameter          a required parameter is absent
 │   ├── InvalidParameter          a parameter has a wrong value, or is not known
-│   ├── UnsupportedParameter      a valid parameter that this profile's engines cannot honour
+│   │   └── UnsupportedParameter  a valid parameter that this profile's engines cannot honour
 │   ├── NotFound                  no such job, or not this caller's
+│   ├── NotOffered                no such path, or no such method on it
 │   ├── IllegalMove               a message that does not fit the state of a live session
-│   └── MessageTooLarge           a message of a live session has more bytes than allowed
+│   ├── MessageTooLarge           a message of a live session has more bytes than allowed
+│   └── BodyTooSlow               the body of the request stopped coming, or did not end in time
 ├── AccessDenied                  who asks may not have this
 │   ├── Unauthenticated           no key, or one that is not known, revoked or expired
 │   ├── FeatureNotInPlan          the plan lacks what a parameter asks for

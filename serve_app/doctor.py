@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import re
 import sys
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from deployments.checkpoints.source import CheckpointSource, Origin
-from deployments.errors import EngineUnavailable
+from deployments.errors import EngineUnavailable, RayscribeError
 from deployments.processors import usable_processors
 from serve_app.local_ray import object_store_bytes, shared_memory_free_bytes
 
@@ -166,6 +167,7 @@ def _check_config_and_engines(port: int | None, path: Path | None) -> Iterator[F
         return
     yield Finding("service", "config", Verdict.OK, path.name)
     yield check_port(http.host, http.port)
+    yield check_way_in(settings, http.host)
     try:
         yield from check_checkpoints(settings)
     except EngineUnavailable as error:
@@ -229,6 +231,24 @@ def check_port(host: str, port: int) -> Finding:
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return Finding("service", name, Verdict.WARNING, str(error))
     return Finding("service", name, Verdict.OK, f"free on {host}")
+
+
+def check_way_in(settings: Settings, host: str) -> Finding:
+    """Whether the database answers, and anybody may use a service that listens on host; nothing is changed."""
+    from serve_app.opening import look_at_way_in
+    from serve_app.storage.database import Schema
+
+    try:
+        schema = asyncio.run(look_at_way_in(settings, host))
+    # A folder that cannot be made, or a kind of database that there is not, is found before it is asked.
+    except (RayscribeError, OSError, ValueError) as error:
+        return Finding("service", "database and keys", Verdict.FAILED, str(error))
+    details = {
+        Schema.CURRENT: (Verdict.OK, "it answers, and callers have a way in"),
+        Schema.MISSING: (Verdict.OK, "made by the first start; no keys are needed"),
+        Schema.OLDER: (Verdict.WARNING, "of an older Rayscribe: the next start brings it up to date; back it up first"),
+    }
+    return Finding("service", "database and keys", *details[schema])
 
 
 def check_engine(name: str, load: Callable[[], object]) -> Finding:

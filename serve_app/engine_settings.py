@@ -13,7 +13,7 @@ from deployments.diarization.engine import DiarizationCapabilities
 from deployments.diarization.engines import DEFAULT_ENGINE as DEFAULT_DIARIZATION_ENGINE
 from deployments.diarization.engines import DiarizationEngineOptions, diarization_capabilities
 from deployments.errors import EngineUnavailable
-from deployments.language_id.engines import LanguageEngineOptions
+from deployments.language_id.engines import SINGLE_LANGUAGE, LanguageEngineOptions
 from deployments.processors import usable_processors
 from deployments.recognition.engine import RecognitionCapabilities
 from deployments.recognition.engines import RecognitionEngineOptions, recognition_capabilities
@@ -38,7 +38,7 @@ class ModelSettings(Section):
 
 
 class WeightsSettings(Section):
-    """Which weights an engine loads, and where it runs. Engines that bring their own weights take none of these."""
+    """Which weights an engine loads, and where it runs. One that an engine cannot heed is an error."""
 
     checkpoint: str | None = Field(
         None, description="A hub's org/name, a folder (starts with /, ~ or a dot), or s3://bucket/prefix."
@@ -67,14 +67,25 @@ class WeightsSettings(Section):
         return TorchSettings(self.device, self.precision, self.threads, self.compile)
 
 
+_OF_TELLING_APART = ("batch_clips", "switch_nats")
+
+
 class LanguageSettings(WeightsSettings):
-    """What the language stage may answer."""
+    """How the language stage finds out what is spoken."""
 
     engine: str = Field("single-language", description="single-language, or whisper-head, which takes a checkpoint.")
     batch_clips: int = Field(16, ge=1, description="Stretches of up to 30 s that whisper-head hears in one pass.")
     switch_nats: float = Field(
         4.0, ge=0, description="Evidence that a change of language must bring; 0 lets every region decide alone."
     )
+
+    @model_validator(mode="after")
+    def _heeds_all(self) -> LanguageSettings:
+        fields = type(self).model_fields
+        given = [name for name in _OF_TELLING_APART if getattr(self, name) != fields[name].default]
+        if self.engine == SINGLE_LANGUAGE and given:
+            raise ValueError(f"{', '.join(given)} does not apply to {self.engine}: it tells nothing apart")
+        return self
 
     def options(self, languages: frozenset[str], cache: CheckpointCache | None = None) -> LanguageEngineOptions:
         """What the engine is told; languages are the recogniser's."""
@@ -93,7 +104,10 @@ class RecognitionSettings(WeightsSettings):
     )
     threads: int = Field(1, ge=1, description="Threads inside one batch; slots scale better.")
     slots: int = Field(
-        0, ge=0, description="Batches at once in one replica; 0: one for each processor that it may use, by its quota."
+        0,
+        ge=0,
+        description="Batches at once in one replica, of each kind: files, live finals, and half as many of partial "
+        "texts; 0: one for each processor that it may use, by its quota.",
     )
     max_batch_items: int = Field(8, ge=1, description="On a CPU a larger batch is hardly faster, and takes longer.")
     max_batch_padded_s: float = Field(240.0, gt=0, description="Longest window times items of a batch.")

@@ -35,7 +35,7 @@ from serve_app.pipeline import Pipeline, StageHandles
 from serve_app.services import Services
 from serve_app.settings import AccessSettings, Settings
 from serve_app.sources.fetcher import AudioFetcher
-from serve_app.storage.database import Database
+from serve_app.storage.database import Database, Schema
 from serve_app.storage.location import database_url
 from serve_app.transcriptions import Transcriptions
 
@@ -122,6 +122,33 @@ async def check_way_in(settings: Settings, host: str) -> None:
         await check_somebody_may_enter(settings.access, host, keys.has_active_keys)
     finally:
         await database.close()
+
+
+async def look_at_way_in(settings: Settings, host: str) -> Schema:
+    """The same without a change to the database, whose schema it tells; one that is older is asked for no keys.
+
+    Raises:
+        EngineUnavailable: keys are needed and there is none, or a newer version of the code has been here.
+        ServiceUnavailable: the database does not answer.
+    """
+    database = Database(database_url(settings.storage))
+    try:
+        schema = await database.schema()
+        keys = KeyStore(database, cache_s=settings.access.key_cache_s)
+        match schema:
+            case Schema.CURRENT:
+                await check_somebody_may_enter(settings.access, host, keys.has_active_keys)
+            case Schema.MISSING:
+                await check_somebody_may_enter(settings.access, host, _never)
+            case Schema.OLDER:
+                pass
+        return schema
+    finally:
+        await database.close()
+
+
+async def _never() -> bool:
+    return False
 
 
 async def _local_caller(users: UserStore, access: AccessSettings) -> Caller:

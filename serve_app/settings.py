@@ -100,7 +100,9 @@ class AccessSettings(Section):
     plans: dict[str, Plan] = Field(
         {"default": Plan(), "local": UNLIMITED}, description="Named limits and prices; a user has one of them."
     )
-    billing: bool = Field(False, description="Charge wallets, and answer 402 when one is empty.")
+    billing: bool = Field(
+        False, description="Charge wallets, and refuse who has an empty one: 402, 403 or 429, by API."
+    )
     key_cache_s: float = Field(5.0, ge=0, description="How long a revoked key may go on working.")
     lease_ttl_s: float = Field(
         _LEASE_TTL_S, gt=0, description="A holder of leases that is silent so long is taken for dead."
@@ -167,8 +169,13 @@ class JobSettings(Section):
     concurrent_jobs: int = Field(2, ge=1, description="Jobs that one runner replica works on at once.")
     lease_s: float = Field(15.0, gt=0, description="A runner that is silent so long loses its jobs to others.")
     poll_interval_s: float = Field(1.0, gt=0, description="How often an idle runner looks for work.")
-    max_attempts: int = Field(3, ge=1, description="A job that has taken so many runners with it ends as failed.")
-    max_queued_per_user: int = Field(1000, ge=1, description="Jobs of one user that may wait.")
+    max_attempts: int = Field(
+        3,
+        ge=1,
+        description="A job ends as failed after so many attempts in which its runner or a stage died, its time ran "
+        "out, or we made a mistake.",
+    )
+    max_queued_per_user: int = Field(1000, ge=1, description="Jobs of one user that may wait; more are a 503.")
     result_retention_s: float = Field(7 * 86400.0, gt=0, description="After it ended a job is forgotten so late.")
     audio_retention_s: float = Field(0.0, ge=0, description="After its job ended the audio is deleted so late.")
 

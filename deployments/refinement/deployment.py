@@ -40,7 +40,7 @@ class Refiner:
         self._observe_rules = stage_times(signals, "refinement", "rules")
         self._observe_polish = stage_times(signals, "refinement", "polish")
         self._threads = EngineThreads(1, self._observe_rules)
-        # A session comes with the same terms twice a second.
+        # A session comes with the same terms about once a second.
         self._ready = Recent(made_ready, len, _MOST_READY_TERMS)
         language_model = config.language_model
         self._polisher = None if language_model is None else load_polisher(language_model, ModelSignals(signals))

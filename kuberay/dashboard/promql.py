@@ -41,9 +41,9 @@ def level(name: str, by: str = "", more: str = "", how: str = "sum") -> str:
     return f"{how}{_by(by)} ({_ours(name, more)})"
 
 
-def serve_level(name: str, how: str = "sum") -> str:
-    """A level of Ray Serve's by deployment."""
-    return f"{how} by (deployment) (ray_serve_{name}{{{_SERVE}}})"
+def serve_level(name: str, how: str = "sum", by: str = "deployment") -> str:
+    """A level of Ray Serve's."""
+    return f"{how}{_by(by)} (ray_serve_{name}{{{_SERVE}}})"
 
 
 def serve_rate(name: str, by: str) -> str:

@@ -32,6 +32,12 @@ STAGES = Row(
             "Healthy ones, and what Ray Serve wants within min_replicas and max_replicas",
         ),
         Panel(
+            "Applications",
+            "short",
+            (Query(serve_level("application_status", how="min", by="application"), "{{application}}"),),
+            "6 runs, 5 is in deployment; less: 4 is deleted, 3 not started, 2 unhealthy, 1 failed to deploy",
+        ),
+        Panel(
             "Engines at work",
             "short",
             (Query(rate("stage_busy_seconds_total", "stage, work"), "{{stage}} {{work}}"),),

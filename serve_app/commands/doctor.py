@@ -10,6 +10,7 @@ from serve_app.commands.options import ConfigOption
 
 
 def doctor(
+    host: Annotated[str | None, typer.Option(help="Address to look at, instead of the config's.")] = None,
     port: Annotated[
         int | None, typer.Option(help="Port to look at, instead of the config's.", min=1, max=65535)
     ] = None,
@@ -34,7 +35,7 @@ def doctor(
         table.add_column(heading, overflow="fold")
     failures = 0
     with Console(stderr=True).status("Looking …"):
-        for finding in examine(port=port, config=config):
+        for finding in examine(host=host, port=port, config=config):
             failures += finding.verdict is Verdict.FAILED
             verdict = Text(finding.verdict.value, style=styles[finding.verdict])
             table.add_row(finding.area, finding.name, verdict, Text(finding.detail))

@@ -26,7 +26,7 @@ def live(
             metavar="[FILE|-|mic]",
         ),
     ] = "mic",
-    language: Annotated[str | None, typer.Option(help="ISO 639-1 code.", show_default="the server's")] = None,
+    language: Annotated[str | None, typer.Option(help="ISO 639-1 code.", show_default="multi: find out")] = None,
     keywords: Annotated[
         str | None, typer.Option(help="Names and terms to listen for, with a boost if wanted: 'Rayscribe:2,Ray Serve'.")
     ] = None,

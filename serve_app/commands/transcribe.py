@@ -26,7 +26,9 @@ def transcribe(
     num_speakers: Annotated[
         int | None, typer.Option(help="How many people speak, where known; implies --diarize.", min=1)
     ] = None,
-    language: Annotated[str | None, typer.Option(help="ISO 639-1 code.", show_default="the server's")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="ISO 639-1 code, or `auto` to find out.", show_default="the server's: en")
+    ] = None,
     word_times: Annotated[bool, typer.Option("--word-times", help="Add the time of every word (text, json).")] = False,
     output_format: Annotated[OutputFormat, typer.Option("--format", help="What to write.")] = OutputFormat.TEXT,
     output_dir: Annotated[

@@ -105,7 +105,6 @@ ERROR_RESPONSES = documented(
         "No file": MissingParameter("file"),
         "A field is wrong": InvalidParameter("keywords", "the weight behind a term must be a number"),
         "A language that is not spoken": UnsupportedParameter("language", "'xx' is not spoken", ("en",)),
-        "The engines of this profile cannot do it": UnsupportedParameter("context", "there is no language model"),
         "The plan does not include it": FeatureNotInPlan("diarization", "diarize"),
         "Too large": AudioTooLarge(10 * _MIB),
         "Too long": AudioTooLong(3600),

@@ -43,6 +43,11 @@ class WavesMessages:
         if final.language is not None:
             message["language"] = final.language
             message["languages"] = [final.language]
+        if final.warnings:
+            # Ours, in the form of the answers to files.
+            message["warnings"] = [
+                {"code": warning.code.value, "message": warning.message} for warning in final.warnings
+            ]
         return message
 
     def _transcription(self, said: Partial | Final, *, is_final: bool) -> Message:

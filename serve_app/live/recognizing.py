@@ -72,7 +72,7 @@ class StageHearing:
     async def __call__(self, excerpt: Excerpt, *, is_partial: bool) -> Heard:
         """See Hearing. Finals are tried again when a replica dies under them; a partial is soon followed by another."""
         if is_partial:
-            # Two in each second of speech: they would bury the rest of a session's trace.
+            # About one in each second of speech: they would bury the rest of a session's trace.
             with untraced():
                 return await self._hear(excerpt, Deadline(_PARTIAL_TIMEOUT_S), is_partial=True)
         with inner_span("utterance", audio_s=len(excerpt.samples) / SAMPLE_RATE_HZ):

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from enum import Enum, auto
 from pathlib import Path
 
 from alembic import command
@@ -27,6 +28,14 @@ _MIGRATION_LOCK = 0x5261795363726962
 """Any number that nobody else takes an advisory lock on: "RayScrib" in ASCII."""
 _WAL_RETRY_S = 0.02
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_BUSY_SNAPSHOT)
+
+
+class Schema(Enum):
+    """Of a database, beside the one that this version of the code needs."""
+
+    MISSING = auto()
+    OLDER = auto()
+    CURRENT = auto()
 
 
 class Database:
@@ -100,20 +109,34 @@ class Database:
         """
         if self.is_sqlite:
             await self._prepare_file()
-        config = _alembic_config()
-        scripts = ScriptDirectory.from_config(config)
-        async with self.reading() as connection:
-            revision = await connection.run_sync(_revision)
-        if revision == scripts.get_current_head():
+        if await self.schema() is Schema.CURRENT:
             return
-        if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
-            raise EngineUnavailable(f"The database is of a newer Rayscribe (its schema: {revision}); update this one")
         async with self.writing() as connection:
             if not self.is_sqlite:
                 await connection.execute(text("SET LOCAL lock_timeout = '60s'"))
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             # Alembic looks at the revision only now: another process may have been faster.
-            await connection.run_sync(_upgrade, config)
+            await connection.run_sync(_upgrade, _alembic_config())
+
+    async def schema(self) -> Schema:
+        """What ``migrate`` would find. Nothing is made or changed for it.
+
+        Raises:
+            ServiceUnavailable: the database cannot be reached.
+            EngineUnavailable: a newer version of the code has been here.
+        """
+        if self.is_sqlite and not await asyncio.to_thread(Path(str(self._url.database)).exists):
+            return Schema.MISSING
+        async with self.reading() as connection:
+            revision = await connection.run_sync(_revision)
+        if revision is None:
+            return Schema.MISSING
+        scripts = ScriptDirectory.from_config(_alembic_config())
+        if revision == scripts.get_current_head():
+            return Schema.CURRENT
+        if revision not in {script.revision for script in scripts.walk_revisions()}:
+            raise EngineUnavailable(f"The database is of a newer Rayscribe (its schema: {revision}); update this one")
+        return Schema.OLDER
 
     async def close(self) -> None:
         """Close the connections."""

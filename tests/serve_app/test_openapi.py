@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from serve_app.request_log import PROBES
 from tests.examples import examples
 from tests.fakes.edge import Edge
 
@@ -34,6 +35,18 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", EDGE.app)
 
 def test_the_document_is_valid() -> None:
     validate(EDGE.app.openapi())
+
+
+def test_a_key_can_be_given_on_the_page_to_all_that_ask_for_one() -> None:
+    document = EDGE.app.openapi()
+    schemes = document["components"]["securitySchemes"]
+    assert (schemes["Bearer"]["scheme"], schemes["Token"]["name"]) == ("bearer", "Authorization")
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            asks = "401" in operation["responses"]
+            assert ("security" in operation) == asks == (path not in PROBES), path
+            # None is needed while the service is open.
+            assert operation.get("security", [{}]) == ([{"Bearer": []}, {"Token": []}, {}] if asks else [{}])
 
 
 @schema.parametrize()

@@ -60,6 +60,7 @@ ENDPOINT = {"endpoint_url": "http://vllm:8000/v1", "model": "gemma"}
         ({"recognition": WHISPER}, "and this one has 99; whisper-head tells languages apart"),
         ({"language": {"engine": "whisper-head"}}, "whisper-head needs a multilingual Whisper checkpoint"),
         ({"language": {"threads": 2}}, "has no weights"),
+        ({"language": {"batch_clips": 4, "switch_nats": 0}}, "batch_clips, switch_nats does not apply to single-lang"),
         ({"diarization": {"engine": "pyannote"}}, "pyannote needs a checkpoint"),
         ({"diarization": {"device": "cuda"}}, "brings its own weights"),
         ({"refinement": {"llm": {"model": "gemma"}}}, "needs an endpoint_url or a checkpoint"),

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from deployments.contracts import Segment, Transcript, Word
+from deployments.contracts import Segment, Transcript, TranscriptionWarning, Word
 from deployments.text_joining import sentence_separator, separator
 from serve_app.dialects.languages import language_name
 from serve_app.dialects.openai.parameters import TranscriptionOptions
@@ -42,7 +42,20 @@ class LogProbability(BaseModel):
     logprob: float = Field(description="Natural logarithm of the word's confidence.", examples=[-0.2231])
 
 
-class TextTranscription(BaseModel):
+class AnswerWarning(BaseModel):
+    """Something the caller should know about a success."""
+
+    code: str = Field(description="For programs.", examples=["no_speech_detected"])
+    message: str = Field(description="For people.", examples=["Nobody speaks in this recording"])
+
+
+class _Answer(BaseModel):
+    warnings: list[AnswerWarning] | None = Field(
+        None, description="Ours, not the vendor's; only there when there are any."
+    )
+
+
+class TextTranscription(_Answer):
     """The answer to `response_format=json`."""
 
     text: str = Field(description="All that was said.", examples=["Hello, there. Yes."])
@@ -86,7 +99,7 @@ class VerboseSegment(BaseModel):
     )
 
 
-class VerboseTranscription(BaseModel):
+class VerboseTranscription(_Answer):
     """The answer to `response_format=verbose_json`."""
 
     task: Literal["transcribe"] = Field("transcribe", description="What was done.", examples=["transcribe"])
@@ -115,7 +128,7 @@ class DiarizedSegment(BaseModel):
     text: str = Field(description="What was said.", examples=["Hello, there."])
 
 
-class DiarizedTranscription(BaseModel):
+class DiarizedTranscription(_Answer):
     """The answer to `response_format=diarized_json`."""
 
     task: Literal["transcribe"] = Field("transcribe", description="What was done.", examples=["transcribe"])
@@ -154,7 +167,19 @@ def json_answer(
         case _:
             logprobs = {"logprobs": log_probabilities(transcript.segments)} if options.logprobs else {}
             languages = languages_of(transcript.segments)
-            return TextTranscription(text=transcript.text, languages=languages, usage=usage, **logprobs)
+            return TextTranscription(
+                text=transcript.text,
+                languages=languages,
+                usage=usage,
+                **logprobs,
+                **warnings_of(transcript.warnings),
+            )
+
+
+def warnings_of(warnings: Iterable[TranscriptionWarning]) -> dict[str, list[AnswerWarning]]:
+    """The field ``warnings`` of an answer or event: nothing where there are none."""
+    written = [AnswerWarning(code=warning.code.value, message=warning.message) for warning in warnings]
+    return {"warnings": written} if written else {}
 
 
 def languages_of(segments: Iterable[Segment]) -> list[LanguageCode]:
@@ -203,6 +228,7 @@ def _verbose(transcript: Transcript, options: TranscriptionOptions, usage: Durat
         usage=usage,
         **parts,
         **({} if words is None else {"words": words}),
+        **warnings_of(transcript.warnings),
     )
 
 
@@ -214,6 +240,7 @@ def _diarized(transcript: Transcript, usage: DurationUsage) -> DiarizedTranscrip
         text=transcript.text,
         segments=[diarized_segment(index, segment, letters) for index, segment in enumerate(transcript.segments)],
         usage=usage,
+        **warnings_of(transcript.warnings),
     )
 
 

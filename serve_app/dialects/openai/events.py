@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from deployments.contracts import Segment, Transcript
 from deployments.text_joining import sentence_separator
 from serve_app.dialects.openai.answers import (
+    AnswerWarning,
     DiarizedSegment,
     LanguageCode,
     LogProbability,
@@ -17,6 +18,7 @@ from serve_app.dialects.openai.answers import (
     diarized_segment,
     languages_of,
     log_probabilities,
+    warnings_of,
 )
 from serve_app.dialects.openai.parameters import TranscriptionOptions
 
@@ -37,6 +39,9 @@ class TextDone(BaseModel):
     text: str = Field(description="The whole text.")
     languages: list[LanguageCode] = Field(description="In the order in which they are spoken.")
     logprobs: list[LogProbability] | None = Field(None, description="Only with `include[]=logprobs`; one per word.")
+    warnings: list[AnswerWarning] | None = Field(
+        None, description="Ours, not the vendor's; only there when there are any."
+    )
 
 
 Event = TextDelta | DiarizedSegment | TextDone
@@ -63,6 +68,7 @@ class EventWriter:
             text=transcript.text,
             languages=languages_of(transcript.segments),
             **logprobs,
+            **warnings_of(transcript.warnings),
         )
 
     def _of(self, segment: Segment) -> list[Event]:

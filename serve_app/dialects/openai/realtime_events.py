@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from deployments.contracts import TranscriptionWarning
 from deployments.errors import (
     AudioRejected,
     ClientTooFast,
@@ -16,7 +17,7 @@ from deployments.errors import (
     SessionIdle,
     SessionLimit,
 )
-from serve_app.dialects.openai.answers import LogProbability, log_probability
+from serve_app.dialects.openai.answers import LogProbability, log_probability, warnings_of
 from serve_app.dialects.openai.errors import error_body
 from serve_app.dialects.openai.realtime_text import Piece
 from serve_app.dialects.socket_frames import Message
@@ -85,9 +86,16 @@ def delta(item_id: str, pieces: Sequence[Piece], *, logprobs: bool) -> list[Mess
 
 
 def completed(
-    item_id: str, pieces: Sequence[Piece], languages: Sequence[str], duration_s: float, *, logprobs: bool
+    item_id: str,
+    pieces: Sequence[Piece],
+    languages: Sequence[str],
+    duration_s: float,
+    warnings: Sequence[TranscriptionWarning],
+    *,
+    logprobs: bool,
 ) -> Message:
-    """The whole transcript."""
+    """The whole transcript; ``warnings`` are ours, and only there when there are any."""
+    told = warnings_of(warnings)
     return _event(
         f"{_TEXT}.completed",
         item_id=item_id,
@@ -96,6 +104,7 @@ def completed(
         languages=[{"code": code} for code in languages],
         usage={"type": "duration", "seconds": round(duration_s, 3)},
         **(_logprobs(pieces) if logprobs else {}),
+        **{name: [warning.model_dump() for warning in written] for name, written in told.items()},
     )
 
 

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from deployments.contracts import TranscriptionWarning
 from deployments.errors import ServiceUnavailable
 from serve_app.dialects.openai import realtime_events as events
 from serve_app.dialects.openai.realtime_text import GrowingText
@@ -34,6 +35,8 @@ class _Item:
     text: GrowingText = field(default_factory=GrowingText)
     languages: dict[str, None] = field(default_factory=dict)
     duration_s: float = 0.0
+    # Each once: a polished final repeats what the one before it told.
+    warnings: dict[TranscriptionWarning, None] = field(default_factory=dict)
     failure: ServiceUnavailable | None = None
     is_answered: bool = False
     unpolished: int = 0
@@ -125,6 +128,7 @@ class Items:
         if event.failure is None:
             item.duration_s += event.end_s - event.start_s
         item.failure = item.failure or event.failure
+        item.warnings |= dict.fromkeys(event.warnings)
         if event.language is not None and event.text:
             item.languages[event.language] = None
         self._of_utterance.pop(event.utterance, None)
@@ -137,6 +141,7 @@ class Items:
             return []
         item.unpolished -= 1
         item.polished.complete(event.text, event.words)
+        item.warnings |= dict.fromkeys(event.warnings)
         return self._completed(item) if item.is_complete and item in self._open else []
 
     def _item_of(self, event: Partial | Final) -> tuple[_Item | None, list[Message]]:
@@ -195,7 +200,12 @@ class Items:
             return [events.failed(item.id, item.failure)]
         return [
             events.completed(
-                item.id, item.transcript.pieces, list(item.languages), item.duration_s, logprobs=self.logprobs
+                item.id,
+                item.transcript.pieces,
+                list(item.languages),
+                item.duration_s,
+                list(item.warnings),
+                logprobs=self.logprobs,
             )
         ]
 

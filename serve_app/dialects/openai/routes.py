@@ -61,6 +61,12 @@ _OTHER_FORMS: dict[str, Any] = {
         "examples": {
             "delta": {"value": {"data": '{"type":"transcript.text.delta","delta":"Hello."}'}},
             "done": {"value": {"data": '{"type":"transcript.text.done","text":"Hello.","languages":[{"code":"en"}]}'}},
+            "done, with warnings": {
+                "value": {
+                    "data": '{"type":"transcript.text.done","text":"","languages":[],'
+                    '"warnings":[{"code":"no_speech_detected","message":"No speech was detected in the audio"}]}'
+                }
+            },
             "end": {"value": {"data": "[DONE]"}},
         },
     },

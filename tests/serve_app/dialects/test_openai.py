@@ -11,6 +11,7 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types.audio import Transcription, TranscriptionDiarized, TranscriptionVerbose
 
+from deployments.contracts import TranscriptionWarning, WarningCode
 from tests.fakes.edge import Edge
 from tests.serve_app.dialects.openai_transcriptions import FILE, post
 
@@ -92,6 +93,21 @@ async def test_diarized_json_names_speakers_by_letters(edge: Edge, sdk: AsyncOpe
     ]
     assert (answer.task, answer.text, answer.duration) == ("transcribe", "Hello, there. Yes.", 1.5)
     assert edge.pipeline.requests[0].diarize
+
+
+JSON_FORMS: tuple[Literal["json", "verbose_json", "diarized_json"], ...] = ("json", "verbose_json", "diarized_json")
+
+
+async def test_the_sdk_reads_warnings_where_there_are_any(edge: Edge, sdk: AsyncOpenAI) -> None:
+    for form in JSON_FORMS:
+        edge.pipeline.warnings = ()
+        good = await sdk.audio.transcriptions.create(file=FILE, model="whisper-1", response_format=form)
+        assert not isinstance(good, str)
+        assert "warnings" not in good.to_dict()
+        edge.pipeline.warnings = (TranscriptionWarning(WarningCode.AUDIO_TRUNCATED, "The file is damaged"),)
+        damaged = await sdk.audio.transcriptions.create(file=FILE, model="whisper-1", response_format=form)
+        assert not isinstance(damaged, str)
+        assert damaged.to_dict()["warnings"] == [{"code": "audio_truncated", "message": "The file is damaged"}]
 
 
 FORMS: tuple[Literal["srt", "vtt"], ...] = ("srt", "vtt")

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from openai.types.realtime import ConversationItemInputAudioTranscriptionCompletedEvent
 
-from deployments.contracts import RefinementContext, VocabularyTerm, Word
+from deployments.contracts import RefinementContext, TranscriptionWarning, VocabularyTerm, WarningCode, Word
 from serve_app.access.plans import Feature, Plan
 from serve_app.capabilities import recogniser_hints
 from serve_app.engine_settings import LanguageModelSettings, RecognitionSettings, RefinementSettings
@@ -190,6 +191,24 @@ async def test_a_transcript_waits_for_its_polish_and_the_next_item_does_not(prom
     async with asgi_socket(prompted.app, URL) as socket:
         said = await told(socket, prompted, lines, session(), APPEND)
     assert said == ["Hello there.", "Yes.", ("Hello, Ray.", 0.8), ("Yes.", 0.3)]
+
+
+@pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)
+async def test_a_transcript_has_the_warnings_of_all_its_finals_each_once(prompted: Edge) -> None:
+    mixed = TranscriptionWarning(WarningCode.INLINE_CODE_SWITCH_PARTIAL, "Two scripts", (0,))
+    refused = TranscriptionWarning(WarningCode.LLM_REFINEMENT_REJECTED, "Edits were refused", (0,))
+    lines = [replace(PROVISIONAL, warnings=(mixed,)), replace(POLISHED, warnings=(mixed, refused)), SECOND]
+    prompted.live.script = LiveScript({1: [*UTTERANCE[:4], *lines, SECOND_POLISHED]})
+    async with asgi_socket(prompted.app, URL) as socket:
+        for message in (session(), APPEND):
+            socket.say(message)
+        first, second = [await socket.read_until(f"{TEXT}.completed") for _ in range(2)]
+    typed = ConversationItemInputAudioTranscriptionCompletedEvent.model_validate(first)
+    assert typed.to_dict()["warnings"] == [
+        {"code": "inline_code_switch_partial", "message": "Two scripts"},
+        {"code": "llm_refinement_rejected", "message": "Edits were refused"},
+    ]
+    assert "warnings" not in second
 
 
 @pytest.mark.parametrize("settings", [Settings(refinement=LLM)], indirect=True)

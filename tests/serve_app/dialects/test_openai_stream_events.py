@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent, TranscriptionTextSegmentEvent
 
+from deployments.contracts import TranscriptionWarning, WarningCode
 from tests.fakes.asgi_call import asgi_call
 from tests.fakes.edge import Edge
 from tests.fakes.openai_sdk import openai_client
@@ -78,3 +79,13 @@ async def test_silence_is_a_stream_without_deltas(edge: Edge) -> None:
     async with asgi_call(edge.app, streamed()) as call:
         assert await call.status() == 200
         assert parsed(await call.chunk()) == [{"type": "transcript.text.done", "text": "", "languages": []}]
+
+
+async def test_the_last_event_has_the_warnings(edge: Edge) -> None:
+    edge.pipeline.warnings = (TranscriptionWarning(WarningCode.AUDIO_TRUNCATED, "The file is damaged"),)
+    async with openai_client(edge.app) as sdk:
+        stream = await sdk.audio.transcriptions.create(file=FILE, model="gpt-4o-transcribe", stream=True)
+        *deltas, done = [event async for event in stream]
+    assert isinstance(done, TranscriptionTextDoneEvent)
+    assert done.to_dict()["warnings"] == [{"code": "audio_truncated", "message": "The file is damaged"}]
+    assert not any("warnings" in event.to_dict() for event in deltas)

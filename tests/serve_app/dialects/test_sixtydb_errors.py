@@ -93,3 +93,10 @@ async def test_this_api_has_limits_of_its_own() -> None:
         refused = await stt(edge, b"x" * 101)
     assert refused.status_code == 413
     assert refused.json()["details"] == {"max_bytes": 100}
+
+
+async def test_the_api_page_shows_no_refusal_of_a_context_for_there_is_none(edge: Edge) -> None:
+    examples = edge.app.openapi()["paths"]["/stt"]["post"]["responses"]["400"]["content"]["application/json"]
+    named = {example["value"]["details"]["parameter"] for example in examples["examples"].values()}
+    assert named == {"file", "keywords", "language"}
+    assert (await stt(edge, context="A call about a modem")).status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from smallestai.waves.speech_to_text.types.close_stream import CloseStream
 from smallestai.waves.speech_to_text.types.finalize_signal import FinalizeSignal
 from smallestai.waves.speech_to_text.types.transcription_event import TranscriptionEvent
 
-from deployments.contracts import VocabularyTerm
+from deployments.contracts import TranscriptionWarning, VocabularyTerm, WarningCode
 from serve_app.live.contracts import AudioFormat, Encoding, Final
 from tests.fakes.edge import Edge, FakeAccess
 from tests.fakes.live import UTTERANCE, WORDS, FakeLiveService, LiveScript
@@ -27,12 +28,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning"),
 ]
 
+MIXED = TranscriptionWarning(WarningCode.INLINE_CODE_SWITCH_PARTIAL, "Two scripts", (0,))
 SPOKEN = Final(0, "Hello there.", WORDS, 0.1, 0.9, "en", "SPEAKER_00")
 
 service = serving(
     lambda: Edge(
         access=FakeAccess(key="sk_good"),
-        live=FakeLiveService(LiveScript({1: (*UTTERANCE[:4], SPOKEN)}, on_close=[SPOKEN])),
+        live=FakeLiveService(LiveScript({1: (*UTTERANCE[:4], SPOKEN)}, on_close=[replace(SPOKEN, warnings=(MIXED,))])),
     )
 )
 
@@ -79,6 +81,9 @@ def test_a_session(service: tuple[Edge, str]) -> None:
     assert (last.language, last.languages) == ("en", ["en"])
     assert [(word.word, word.speaker) for word in last.words or ()] == [("Hello", "0"), ("there.", "0")]
     assert [(each.text, each.speaker) for each in last.utterances or ()] == [("Hello there.", "0")]
+    # Ours: the SDK has no name for them, and lets them through.
+    warnings = [event.dict().get("warnings") for event in events]
+    assert warnings == [None] * 4 + [[{"code": "inline_code_switch_partial", "message": "Two scripts"}]]
     options = edge.live.sessions[-1].options
     assert options.request_id == last.session_id
     assert options.audio == AudioFormat(Encoding.MULAW, 8000)
