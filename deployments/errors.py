@@ -123,14 +123,15 @@ class IllegalMove(InvalidRequest):
 
 
 class MessageTooLarge(InvalidRequest):
-    """A message of a live session has more bytes than allowed."""
+    """A message of a live session has more of something than allowed: ``bytes``, or JSON ``values``."""
 
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes)
-        self.max_bytes = max_bytes
+    def __init__(self, most: int, unit: str = "bytes") -> None:
+        super().__init__(most, unit)
+        self.most = most
+        self.unit = unit
 
     def __str__(self) -> str:
-        return f"A message is larger than {self.max_bytes} bytes"
+        return f"A message has more than {self.most} {self.unit}"
 
 
 class BodyTooSlow(InvalidRequest):

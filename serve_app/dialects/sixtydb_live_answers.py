@@ -119,7 +119,7 @@ def error_message(error: Exception) -> Message:
     text, code, details = body["error"], body["error_code"], body["details"]
     match error:
         case MessageTooLarge():
-            code, details = "MESSAGE_TOO_LARGE", {"max_bytes": error.max_bytes}
+            code, details = "MESSAGE_TOO_LARGE", {f"max_{error.unit}": error.most}
         case SessionLimit():
             text, code, details = str(error), _limit_code(error), {"limit_sec": error.limit_s}
     return _message("error", error=text, message=text, error_code=code, details=details)

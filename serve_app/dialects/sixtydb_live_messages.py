@@ -33,6 +33,7 @@ _BROWSER_HZ = 16_000
 _MOST_LANGUAGES = 5
 _SHORTEST_MS = 300
 _LONGEST_MS = 10_000
+_MOST_NAMED = 10
 _ENCODINGS = {"linear": Encoding.PCM_S16, "mulaw": Encoding.MULAW}
 
 Languages = tuple[SpokenLanguage, ...] | None
@@ -140,10 +141,11 @@ class Start(_Message):
             raise UnsupportedParameter("config.audio_enhancement", reason, ("off",))
 
     def _warnings(self, profile: str) -> Warnings:
-        warnings = [
-            {"code": "unknown_field", "message": f"{name} is not a field of start: it was left out"}
-            for name in (*(self.model_extra or ()), *(f"config.{name}" for name in self.config.model_extra or ()))
-        ]
+        unknown = [*(self.model_extra or ()), *(f"config.{name}" for name in self.config.model_extra or ())]
+        messages = [f"{name} is not a field of start: it was left out" for name in unknown[:_MOST_NAMED]]
+        if len(unknown) > _MOST_NAMED:
+            messages.append(f"{len(unknown) - _MOST_NAMED} more fields are not of start: they were left out")
+        warnings = [{"code": "unknown_field", "message": message} for message in messages]
         if self.config.audio_enhancement == "adaptive":
             message = f"The {profile} profile does not enhance audio: it is recognised as it comes"
             warnings.append({"code": "audio_enhancement_unavailable", "message": message})

@@ -4,7 +4,7 @@
 1000  the conversation came to its end
 1003  the audio cannot be decoded
 1008  policy: no good key, a limit of the plan, no credits; too fast, too long or idle; a wrong parameter
-1009  a message larger than the dialect takes (told), or than the server takes, 16 MiB (not told)
+1009  a message larger than the dialect takes, or of too many values (told), or over the server's 16 MiB (not told)
 1011  our fault
 1012  this process stops (an update, fewer replicas): connect again; what was said has been answered
 1013  try again later: the service is full, or has lost a part

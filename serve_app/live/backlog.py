@@ -11,6 +11,8 @@ from serve_app.live.contracts import AudioFormat, Encoding
 _SAMPLE_BYTES = {Encoding.PCM_S16: 2, Encoding.PCM_S32: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
 # Opus for speech takes 16 to 32 kbit/s; the rate that is found out while decoding soon outweighs this second.
 _OPUS_BYTES_PER_S = 3_000
+# No Opus has more, 510 kbit/s: so many bytes stand for a second also where they hold none. They were work all the same.
+_MOST_OPUS_BYTES_PER_S = 64_000
 # Messages whose arrival is remembered: of 20 ms, a minute and a half of them.
 _REMEMBERED = 4096
 
@@ -18,15 +20,18 @@ _REMEMBERED = 4096
 class Backlog:
     """Counts audio from the moment it was received until it has been answered, in seconds.
 
-    What compressed bytes hold is only known when they have been decoded; until then they count as those before them.
+    What compressed bytes hold is only known when they have been decoded; until then they count as those before them,
+    but never for less than the densest Opus: pages without audio would come to count for nothing.
     """
 
     def __init__(self, audio: AudioFormat) -> None:
         sample_bytes = _SAMPLE_BYTES.get(audio.encoding)
         self._is_exact = sample_bytes is not None
+        self._least_s_per_byte = 0.0 if self._is_exact else 1 / _MOST_OPUS_BYTES_PER_S
         self._seconds = 1.0
         self._bytes = float(sample_bytes * audio.sample_rate_hz if sample_bytes else _OPUS_BYTES_PER_S)
         self._undecoded_bytes = 0
+        self._decoded_bytes = 0
         self._utterances_s = 0.0
         self._lead_s = 0.0
         self._last_s: float | None = None
@@ -40,13 +45,18 @@ class Backlog:
         return self.duration_s(self._undecoded_bytes) + self._utterances_s
 
     @property
+    def decoded_s(self) -> float:
+        """All that was decoded; bytes without audio count as well."""
+        return max(self._samples / SAMPLE_RATE_HZ, self._decoded_bytes * self._least_s_per_byte)
+
+    @property
     def lead_s(self) -> float:
         """How far the client is ahead of real time. Pauses in sending are not saved up."""
         return self._lead_s
 
     def duration_s(self, byte_count: int) -> float:
         """How long so many bytes will be."""
-        return byte_count * self._seconds / self._bytes
+        return byte_count * max(self._seconds / self._bytes, self._least_s_per_byte)
 
     def received(self, byte_count: int, now_s: float) -> None:
         """A message came."""
@@ -60,6 +70,7 @@ class Backlog:
     def decoded(self, byte_count: int, sample_count: int) -> None:
         """A message was decoded, and heard."""
         self._undecoded_bytes -= byte_count
+        self._decoded_bytes += byte_count
         self._samples += sample_count
         self._arrivals.append((self._samples, self._undecoded_arrivals_s.popleft()))
         if not self._is_exact:

@@ -192,7 +192,7 @@ class EngineSession:
             match message:
                 case bytes():
                     await self._listener.take(message)
-                    if self._listener.audio_s > self._limits.longest_s:
+                    if self._backlog.decoded_s > self._limits.longest_s:
                         self.close_for(SessionTooLong(self._limits.longest_s))
                 case Split():
                     await self._listener.split(message)

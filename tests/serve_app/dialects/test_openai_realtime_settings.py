@@ -18,6 +18,20 @@ pytestmark = pytest.mark.unit
 socket = socket_to(URL)
 
 
+async def test_the_largest_vocabulary_is_taken_however_it_is_written(edge: Edge, socket: AsgiSocket) -> None:
+    keywords = [f"{n}, {'अ' * 90}"[:100] for n in range(10_000)]
+    socket.say(update(transcription={"keywords": keywords}))
+    session = (await socket.read_until("session.updated"))["session"]
+    assert session["audio"]["input"]["transcription"]["keywords"] == keywords
+
+
+async def test_a_message_of_too_many_values_is_not_read(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say('{"type": "x", "event_id": [' + "[]," * 50_000 + "[]]}")
+    assert (await socket.read_until("error"))["error"]["code"] == "message_too_large"
+    await socket.rest()
+    assert socket.close_code == 1009
+
+
 async def test_what_an_update_may_say(edge: Edge, socket: AsgiSocket) -> None:
     socket.say(
         update(

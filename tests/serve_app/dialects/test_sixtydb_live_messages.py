@@ -77,6 +77,14 @@ async def test_a_message_that_is_too_large(edge: Edge, socket: AsgiSocket) -> No
     assert socket.close_code == 1009
 
 
+async def test_a_message_of_too_many_values_is_not_read(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say('{"type": "start", ' + ", ".join(f'"{n}": [[]]' for n in range(20_000)) + "}")
+    error = (await socket.rest())[-1]
+    assert (error["error_code"], error["details"]) == ("MESSAGE_TOO_LARGE", {"max_values": 50_000})
+    assert socket.close_code == 1009
+    assert edge.live.sessions == []
+
+
 FIELDS = st.sampled_from(["type", "languages", "context", "config", "audio", "sample_rate", "continuous_mode"])
 KIND = st.sampled_from(["start", "audio", "config", "test", "stop"])
 ANY_MESSAGE = st.one_of(

@@ -135,3 +135,10 @@ async def test_what_published_clients_send_without_need_is_said(edge: Edge, sock
         "The",
     ]
     assert started["warning_codes"] == ["unknown_field", "audio_enhancement_unavailable"]
+
+
+async def test_of_many_unknown_fields_the_first_are_named(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(START | {f"field_{n}": n for n in range(8)} | {"config": {f"other_{n}": n for n in range(8)}})
+    warnings = (await socket.read_until("session_started"))["warnings"]
+    told = [warning["message"].split()[0] for warning in warnings]
+    assert told == [*(f"field_{n}" for n in range(8)), "config.other_0", "config.other_1", "6"]
