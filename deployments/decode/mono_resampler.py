@@ -11,14 +11,11 @@ import soxr
 from av.audio.frame import AudioFrame
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
+from deployments.decode.sample_values import repair
 
 _BLOCK_SAMPLES = 1 << 16
 """Frames are collected to blocks of 1.4 s at 44.1 kHz before they are resampled: an MP3 minute is 2300
 frames, and a resampler call for each would cost more than the resampling."""
-
-_LARGEST_SAMPLE = 32_768.0
-"""Float files may exceed 1, and some hold 16-bit values as they were. What is larger is damage, and its
-square would overflow in every stage behind this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +146,7 @@ class MonoResampler:
     def _flush(self, *, is_last: bool = False) -> None:
         block = self._block[:, : self._filled]
         if self._pcm.is_float:
-            _repair(block)
+            repair(block)
         mono = _mixed(block, self._weights)
         if self._soxr is not None:
             mono = self._soxr.resample_chunk(mono, last=is_last)
@@ -170,11 +167,3 @@ def _mixed(block: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]) -> 
         # The first within 3 dB of the loudest, so that not every block takes another one.
         mono = block[np.argmax(power >= power.max() / 2)]
     return mono
-
-
-def _repair(block: npt.NDArray[np.float32]) -> None:
-    """Replace NaN by silence and bound the rest, in place: one NaN would spread through the resampler's
-    filter."""
-    if block.size and not (block.max() <= _LARGEST_SAMPLE and block.min() >= -_LARGEST_SAMPLE):
-        np.nan_to_num(block, copy=False, nan=0.0)
-        np.clip(block, -_LARGEST_SAMPLE, _LARGEST_SAMPLE, out=block)

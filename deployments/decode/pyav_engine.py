@@ -26,6 +26,7 @@ from deployments.contracts import TranscriptionWarning, WarningCode, Waveform
 from deployments.decode.byte_reader import ByteReader
 from deployments.decode.limits import DecodeLimits, DecodeWatch
 from deployments.decode.mono_resampler import FrameShape, MonoResampler
+from deployments.decode.sample_values import to_full_scale
 from deployments.decode.stated_length import ends_inside_a_unit, has_placeholder_length, stated_duration_s
 from deployments.decode.waveform_buffer import WaveformBuffer
 from deployments.errors import AudioTooLarge, AudioTooLong, UnsupportedAudio
@@ -72,6 +73,9 @@ jitter."""
 _CODECS_WITH_PAUSES = frozenset({"opus"})
 """They send nothing while nobody speaks (DTX), so that a gap is no damage."""
 
+_CODECS_OF_FLOATS = ("pcm_f", "wavpack")
+"""They keep floats of any size as they were written; all others have a full scale, and what passes it far is damage."""
+
 _DAMAGED = "the file is damaged or cut short, and no audio could be decoded"
 
 
@@ -114,7 +118,10 @@ class PyAvDecoder:
             # Float files may hold NaN, and doubles that no float32 can hold; blocks are repaired when full.
             with np.errstate(over="ignore", invalid="ignore"):
                 track.decode(container, watch)
-        return _waveform(buffer, stated_s, is_damaged=track.is_damaged or ends_inside_a_unit(view))
+        waveform = _waveform(buffer, stated_s, is_damaged=track.is_damaged or ends_inside_a_unit(view))
+        if track.may_hold_integers:
+            to_full_scale(waveform.samples)
+        return waveform
 
 
 def _open(reader: ByteReader) -> InputContainer:
@@ -162,6 +169,7 @@ class _Track:
 
     def __init__(self, stream: AudioStream, buffer: WaveformBuffer, *, length_is_open: bool) -> None:
         self.is_damaged = False
+        self.may_hold_integers = stream.codec_context.name.startswith(_CODECS_OF_FLOATS)
         self._stream = stream
         self._buffer = buffer
         self._tick_s = float(stream.time_base or 0)
