@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from deployments.contracts import RecognizedSpan, Segment, SpeakerTurn, Word
 from deployments.diarization.attribution import attribute_words
-from deployments.refinement.punctuation import ends_sentence
+from deployments.refinement.punctuation import ends_sentence, is_cased
 from deployments.text_joining import joined_words
 from deployments.time_index import TimeIndex
 
@@ -24,32 +24,30 @@ def segments_of(spans: Sequence[RecognizedSpan], turns: Sequence[SpeakerTurn]) -
 
     Words get speakers when there are turns.
     """
+    words = [word for span in spans for word in span.words]
+    windows = [window for window, span in enumerate(spans) for _ in span.words]
+    cased = is_cased(words)
     segments: list[Segment] = []
     run: list[Word] = []
-    language = ""
-    for word, word_language in _labelled(spans, turns):
-        if run and (word_language != language or _ends(run, word)):
+    last = 0
+    for word, window in zip(attribute_words(words, turns) if turns else words, windows, strict=True):
+        language = spans[last].language
+        if run and (spans[window].language != language or _ends(run, word, cased and window == last)):
             segments.append(_segment(run, language))
             run = []
         run.append(word)
-        language = word_language
+        last = window
     if run:
-        segments.append(_segment(run, language))
+        segments.append(_segment(run, spans[last].language))
     return tuple(segments)
 
 
-def _labelled(spans: Sequence[RecognizedSpan], turns: Sequence[SpeakerTurn]) -> list[tuple[Word, str]]:
-    words = [word for span in spans for word in span.words]
-    languages = [span.language for span in spans for _ in span.words]
-    labelled = attribute_words(words, turns) if turns else words
-    return list(zip(labelled, languages, strict=True))
-
-
-def _ends(run: Sequence[Word], word: Word) -> bool:
+def _ends(run: Sequence[Word], word: Word, knows_casing: bool) -> bool:
+    """Whether a segment ends before a word; ``knows_casing``: of the two words, as one window of the recogniser."""
     last = run[-1]
     return (
         word.speaker != last.speaker
-        or ends_sentence(last.text)
+        or ends_sentence(last.text, word if knows_casing else None)
         or word.start_s - last.end_s >= _PAUSE_S
         or word.end_s - run[0].start_s > _LONGEST_SEGMENT_S
     )

@@ -4,7 +4,9 @@ Numbers are found by text2num (Allo-Media), a parser of eight European languages
 under ten on their own stay words, as people write them, and as they are often no numbers ("one of them"). In Hindi two
 of them in a row do as well: "दो तीन लोग" are two or three people. What is added here:
 
-* A year is said in two halves, in English: "nineteen ninety five" is 1995.
+* Years of English, which come in two halves, and its decades: see years.
+* Digits told one by one with zeros among them are one number: "four zero zero two" is 4002.
+* What counts nothing stays: "hundreds of thousands", "ein paar tausend".
 * Whole millions and more keep the word, as people write them: "5 million".
 * Words that have digits already are left to the recogniser: next to one no number is begun ("25 hundred").
 
@@ -16,8 +18,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 from text_to_num import Occurence
@@ -26,7 +26,9 @@ from text_to_num import find_numbers as find_european_numbers
 from deployments.contracts import Segment, Word
 from deployments.refinement import hindi_numbers
 from deployments.refinement.merging import Merge, is_parted, merged
+from deployments.refinement.number_rows import Number, row_length, with_digits_joined, without_bare_decimals
 from deployments.refinement.rewording import without_marks
+from deployments.refinement.years import decades, with_years
 
 _HINDI = "hi"
 LANGUAGES = frozenset({"da", "de", "en", "es", "fr", "it", "nl", "pt", _HINDI})
@@ -45,20 +47,24 @@ _PERCENT = {
     "nl": (("procent",),),
     "pt": (("por", "cento"),),
 }
+# Plurals that the parser takes for numbers.
+_PLURALS = {
+    "en": frozenset({"tens", "dozens", "hundreds", "thousands", "millions", "billions", "trillions"}),
+    "es": frozenset({"cientos", "miles"}),
+}
+# Behind which a hundred or a thousand is no number. In English it is none without "a" or a number.
+_SOME = {
+    "da": frozenset({"par", "nogle", "flere"}),
+    "de": frozenset({"paar", "einige", "mehrere", "etliche", "viele"}),
+    "fr": frozenset({"quelques", "plusieurs"}),
+    "nl": frozenset({"paar", "enkele", "meerdere"}),
+}
+_ROUND = frozenset({100, 1000, 10_000, 100_000})
 
 
 def with_numerals(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """Segments in which numbers are written in ASCII digits; everything else stays."""
     return tuple(_with_numbers(_with_ascii_digits(segment)) for segment in segments)
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    start: int
-    end: int
-    text: str
-    value: float
-    is_cardinal: bool
 
 
 class _Spoken:
@@ -101,16 +107,19 @@ def _with_numbers(segment: Segment) -> Segment:
         return segment
     words = segment.words
     percents = _percents(words, segment.language)
-    numbers = _numbers(
-        words, segment.language, {index for start, end in percents.items() for index in range(start, end)}
-    )
+    found = decades(words) if segment.language == "en" else []
+    spans = [*percents.items(), *((decade.start, decade.end) for decade in found)]
+    numbers = _numbers(words, segment.language, {index for start, end in spans for index in range(start, end)})
+    numbers = with_digits_joined(words, numbers)
+    if segment.language == "en":
+        numbers = without_bare_decimals(words, numbers, percents)
     numbers = [
         number
         for at, number in enumerate(numbers)
         if not _is_small_word(words, numbers, at, percents, segment.language)
     ]
     if segment.language == "en":
-        numbers = _years(words, numbers)
+        numbers = with_years(words, numbers)
     merges = {number.end: Merge(number.start, number.end, number.text) for number in numbers}
     for start, end in percents.items():
         number = merges.pop(start, None)
@@ -118,12 +127,20 @@ def _with_numbers(segment: Segment) -> Segment:
             merges[end] = Merge(number.start, end, f"{number.text}%")
         elif start and _is_digits(words[start - 1]):
             merges[end] = Merge(start - 1, end, f"{without_marks(words[start - 1].text)}%")
-    return merged(segment, sorted(merges.values(), key=lambda merge: merge.start))
+    return merged(segment, sorted([*merges.values(), *found], key=lambda merge: merge.start))
 
 
-def _numbers(words: Sequence[Word], language: str, other: set[int]) -> list[_Number]:
+def _numbers(words: Sequence[Word], language: str, other: set[int]) -> list[Number]:
     """The numbers that are to be written in digits, in order."""
-    tokens = [_Spoken(words, index, index not in other and not word.boosted) for index, word in enumerate(words)]
+    plurals = _PLURALS.get(language, frozenset[str]())
+    tokens = [
+        _Spoken(
+            words,
+            index,
+            index not in other and not word.boosted and without_marks(word.text).lower() not in plurals,
+        )
+        for index, word in enumerate(words)
+    ]
     found = _found(tokens, language)
     kept = (_kept(words, tokens, occurrence, language) for occurrence in found)
     return [number for number in kept if number is not None]
@@ -138,7 +155,7 @@ def _found(tokens: Sequence[_Spoken], language: str) -> list[Occurence] | list[h
 
 def _kept(
     words: Sequence[Word], tokens: Sequence[_Spoken], found: Occurence | hindi_numbers.Found, language: str
-) -> _Number | None:
+) -> Number | None:
     start, end = found.start, found.end
     if start > 0 and _has_digits(words[start - 1]) and not is_parted(words[start - 1], words[start]):
         return None
@@ -152,12 +169,14 @@ def _kept(
         if end - start == 1 or not has_article:
             return None
         start -= 1
+    if value in _ROUND and start > 0 and tokens[start - 1].text() in _SOME.get(language, ()):
+        return None
     if value >= _MILLION and value % _MILLION == 0 and not found.is_ordinal and language != _HINDI:
         return _before_the_millions(tokens[start:end], start, value, language)
-    return _Number(start, end, text, value, not found.is_ordinal)
+    return Number(start, end, text, value, not found.is_ordinal)
 
 
-def _before_the_millions(tokens: Sequence[_Spoken], start: int, value: float, language: str) -> _Number | None:
+def _before_the_millions(tokens: Sequence[_Spoken], start: int, value: float, language: str) -> Number | None:
     """Of "five million" the five; None where there is nothing to be written in digits."""
     *head, last = tokens
     scale = _found([last], language)
@@ -166,11 +185,11 @@ def _before_the_millions(tokens: Sequence[_Spoken], start: int, value: float, la
         return None
     if found[0].value * scale[0].value != value:
         return None
-    return _Number(start, start + len(head), found[0].text, value, False)
+    return Number(start, start + len(head), found[0].text, value, False)
 
 
 def _is_small_word(
-    words: Sequence[Word], numbers: Sequence[_Number], at: int, percents: Mapping[int, int], language: str
+    words: Sequence[Word], numbers: Sequence[Number], at: int, percents: Mapping[int, int], language: str
 ) -> bool:
     """Whether a number stays a word: a small one on its own.
 
@@ -183,55 +202,7 @@ def _is_small_word(
     if not number.is_cardinal:
         return True
     needs_three = language == _HINDI or (number.value == 1 and language != "en")
-    return _row_length(words, numbers, at) < (3 if needs_three else 2)
-
-
-def _row_length(words: Sequence[Word], numbers: Sequence[_Number], at: int) -> int:
-    """How many cardinal numbers stand together, one of which this is."""
-
-    def goes_on(first: int, second: int) -> bool:
-        pair = numbers[first], numbers[second]
-        return pair[0].is_cardinal and pair[1].is_cardinal and _are_adjacent(words, *pair)
-
-    first = last = at
-    while first > 0 and goes_on(first - 1, first):
-        first -= 1
-    while last + 1 < len(numbers) and goes_on(last, last + 1):
-        last += 1
-    return last - first + 1
-
-
-def _years(words: Sequence[Word], numbers: Sequence[_Number]) -> list[_Number]:
-    """With two halves of a year as one number, where no third follows."""
-    adjacent = partial(_are_adjacent, words)
-    joined: list[_Number] = []
-    index = 0
-    while index < len(numbers):
-        pair = numbers[index : index + 2]
-        is_year = (
-            len(pair) == 2
-            and adjacent(*pair)
-            and pair[0].is_cardinal
-            and pair[1].is_cardinal
-            and pair[0].text.isdecimal()
-            and pair[1].text.isdecimal()
-            # Below, it is rather a time of day.
-            and 13 <= pair[0].value <= 20
-            and 10 <= pair[1].value <= 99
-            and not (index + 2 < len(numbers) and adjacent(pair[1], numbers[index + 2]))
-            and not (index > 0 and adjacent(numbers[index - 1], pair[0]))
-        )
-        if is_year:
-            text = pair[0].text + pair[1].text
-            joined.append(_Number(pair[0].start, pair[1].end, text, float(text), True))
-        else:
-            joined.append(numbers[index])
-        index += 2 if is_year else 1
-    return joined
-
-
-def _are_adjacent(words: Sequence[Word], first: _Number, second: _Number) -> bool:
-    return first.end == second.start and not is_parted(words[first.end - 1], words[second.start])
+    return row_length(words, numbers, at) < (3 if needs_three else 2)
 
 
 def _percents(words: Sequence[Word], language: str) -> dict[int, int]:

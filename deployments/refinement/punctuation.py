@@ -2,14 +2,16 @@
 
 The recogniser punctuates by itself; what it cannot know is where its windows were cut. Here the text of a request
 becomes one: no stray or doubled marks, a capital after every end of sentence, and an end for the last one, in the marks
-of the language. Scripts without capitals keep their letters, and Thai and Lao, which end sentences by a space, get no
-mark.
+of the language. What "U.S. government" and "5 p.m. on Tuesday" are, the recogniser knows better: where it writes
+capitals at all, a full stop before a small letter ends nothing. Scripts without capitals keep their letters, and Thai
+and Lao, which end sentences by a space, get no mark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 import regex
 
@@ -31,7 +33,15 @@ _SAID = r"\p{L}\p{M}\p{N}_\u200c\u200d'%$€£₹°#@&+"
 _OUTER_MARKS = regex.compile(rf"^[^{_SAID}]+|[^{_SAID}]+$")
 # Chinese and Japanese words may come as whole phrases.
 _WIDE_MARKS = regex.compile(r"[、。，！？；：「」『』（）【】《》｡]")
-_ABBREVIATIONS = frozenset({"mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", "e.g.", "i.e.", "etc."})
+# No sentence ends with these. What may end one (etc., p.m., Inc., U.S.) does unless a small letter follows.
+_ABBREVIATIONS = frozenset(
+    {"mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", "e.g.", "i.e.", "approx.", "vol.", "fig."}
+    | {"hr.", "nr.", "ca.", "bzw.", "z."}
+    | {"m.", "mme.", "mlle."}
+    | {"sr.", "sra.", "srta.", "ee."}
+)
+_FULL_STOPS = (".", "…")
+_SENTENCE_ENDS = tuple(SENTENCE_ENDS)
 
 _DANDA = ("hi", "mai", "ne", "sa", "bn", "as", "pa", "or")
 _STOPS = {
@@ -53,16 +63,19 @@ def punctuated(segments: Sequence[Segment]) -> tuple[Segment, ...]:
 
     Words that are marks alone join the word before them; a segment of nothing else is left out.
     """
+    cased = is_cased(word for segment in segments for word in segment.words)
     refined = []
     starts_sentence = True
     for segment in segments:
         words = []
-        for word in _attached(segment.words):
+        attached = _attached(segment.words)
+        for word, following in zip_longest(attached, attached[1:]):
             text = _DOUBLED.sub(lambda marks: _strongest(marks.group()), word.text)
             if segment.language == "en":
                 text = _first_person(text)
             words.append(replace(word, text=capitalised(text, segment.language) if starts_sentence else text))
-            starts_sentence = ends_sentence(text)
+            # Behind a segment a sentence begins: segments are cut where one ends, or where nobody knows.
+            starts_sentence = ends_sentence(text, following if cased else None)
         if words:
             refined.append(_rebuilt(segment, words))
     return _with_final_stop(refined)
@@ -77,9 +90,33 @@ def unpunctuated(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     return tuple(segment for segment in refined if segment.words)
 
 
-def ends_sentence(text: str) -> bool:
-    """Whether a word ends a sentence: by its mark, unless it is a common abbreviation."""
-    return text.rstrip(_CLOSERS).endswith(tuple(SENTENCE_ENDS)) and text.casefold() not in _ABBREVIATIONS
+def ends_sentence(text: str, following: Word | None = None) -> bool:
+    """Whether a word ends a sentence: by its mark, unless it is a common abbreviation.
+
+    Args:
+        text: the word with its marks.
+        following: the word behind it, where the recogniser heard the two together and writes capitals.
+    """
+    bare = text.rstrip(_CLOSERS)
+    if not bare.endswith(_SENTENCE_ENDS) or text.casefold() in _ABBREVIATIONS:
+        return False
+    return following is None or not bare.endswith(_FULL_STOPS) or not _begins_small(_heard(following))
+
+
+def is_cased(words: Iterable[Word]) -> bool:
+    """Whether the recogniser wrote a capital anywhere; where not, its small letters tell nothing."""
+    return any(character.isupper() for word in words for character in _heard(word))
+
+
+def _heard(word: Word) -> str:
+    """As the recogniser wrote it: a term of the caller's has its own casing."""
+    return word.original or word.text
+
+
+def _begins_small(text: str) -> bool:
+    first = next((character for character in text if character.isalnum()), "")
+    # iPhone and eBay may begin a sentence.
+    return first.islower() and text == text.lower()
 
 
 def _attached(words: Sequence[Word]) -> list[Word]:
@@ -101,7 +138,8 @@ def _strongest(marks: str) -> str:
 
 
 def _first_person(text: str) -> str:
-    return "I" + text[1:] if regex.match(r"i(?:$|['’.,!?;:])", text) else text
+    # Not i.e., nor i7.
+    return "I" + text[1:] if regex.match(r"i(?:['’]|[^\p{L}\p{N}]*$)", text) else text
 
 
 def capitalised(text: str, language: str) -> str:
@@ -124,7 +162,7 @@ def _with_final_stop(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     *before, last = segments
     final = last.words[-1]
     stop = "." if _LATIN_ONLY.fullmatch(last.text) else _STOPS.get(last.language, ".")
-    if ends_sentence(final.text) or final.text.endswith(tuple(SENTENCE_ENDS)) or not stop:
+    if ends_sentence(final.text) or final.text.endswith(_SENTENCE_ENDS) or not stop:
         return tuple(segments)
     stopped = replace(final, text=final.text.rstrip(MARKS) + stop)
     return (*before, _rebuilt(last, [*last.words[:-1], stopped]))

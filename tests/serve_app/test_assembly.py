@@ -23,6 +23,18 @@ def test_a_segment_ends_with_its_sentence() -> None:
     assert texts([span("One two. Three four. Five")]) == ["One two.", "Three four.", "Five"]
 
 
+def test_a_segment_goes_on_over_a_full_stop_inside_a_sentence() -> None:
+    assert texts([span("The U.S. government. So z. B. this")]) == ["The U.S. government.", "So z. B. this"]
+
+
+def test_where_a_window_was_cut_a_small_letter_tells_nothing() -> None:
+    assert texts([span("In the U.S."), span("and so on.", 3.0)]) == ["In the U.S.", "and so on."]
+
+
+def test_small_letters_tell_nothing_of_a_recogniser_that_writes_no_others() -> None:
+    assert texts([span("one two. three")]) == ["one two.", "three"]
+
+
 def test_a_segment_goes_on_over_a_window_that_was_cut_inside_a_sentence() -> None:
     assert texts([span("this is"), span("one sentence.", 2.0)]) == ["this is one sentence."]
 

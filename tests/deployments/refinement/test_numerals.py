@@ -38,6 +38,12 @@ def written(text: str, language: str = "en") -> str:
         ("one two three four", "1 2 3 4"),
         ("the twenty first of May", "the 21st of May"),
         ("“twenty, eleven” he said", "“20, 11” he said"),
+        ("my pin is four zero zero two.", "my pin is 4002."),
+        ("call zero two zero seven nine four six", "call 0207946"),
+        ("one zero one zero, three two one zero", "1010, 3 2 1 0"),
+        ("zero zero seven and twelve zero five", "007 and 12 05"),
+        ("zero point two percent, at this point twenty", "0.2%, at this point 20"),
+        ("one hundred thousands", "100 thousands"),
     ],
 )
 def test_numbers_are_written_in_digits(heard: str, text: str) -> None:
@@ -57,6 +63,10 @@ def test_numbers_are_written_in_digits(heard: str, text: str) -> None:
         "point taken and a dot",
         "percent",
         "for to too",
+        "hundreds of thousands of dollars and tens of thousands of them",
+        "many thousands died, billions and billions",
+        "in the thousands, dozens of millions",
+        "a point two percent rise, point two five percent",
     ],
 )
 def test_words_that_only_look_like_numbers_stay(heard: str) -> None:
@@ -86,6 +96,11 @@ def test_words_that_only_look_like_numbers_stay(heard: str) -> None:
         ("hi", "नौ आठ एक शून्य", "9 8 1 0"),
         ("hi", "दो तीन लोग, एक आदमी, सौ लोग", "दो तीन लोग, एक आदमी, सौ लोग"),
         ("hi", "साढ़े तीन बजे डेढ़ घंटा, हज़ार बार", "साढ़े तीन बजे डेढ़ घंटा, हज़ार बार"),
+        ("es", "miles de personas, cientos de casas, dos mil", "miles de personas, cientos de casas, 2000"),
+        ("de", "ein paar tausend Leute, mehrere hundert", "ein paar tausend Leute, mehrere hundert"),
+        ("de", "zwei tausend, null null sieben", "2000, 007"),
+        ("fr", "quelques mille livres", "quelques mille livres"),
+        ("nl", "een paar duizend", "een paar duizend"),
         ("ar", "الساعة ٣:٤٥ الآن", "الساعة 3:45 الآن"),
         ("ja", "五", "五"),
         ("hi", "twenty five", "twenty five"),
@@ -93,6 +108,43 @@ def test_words_that_only_look_like_numbers_stay(heard: str) -> None:
 )
 def test_other_languages_have_their_own_words(language: str, heard: str, text: str) -> None:
     assert written(heard, language) == text
+
+
+@pytest.mark.parametrize(
+    ("heard", "text"),
+    [
+        ("in nineteen ninety five", "in 1995"),
+        ("the nineteen ninety five election", "the 1995 election"),
+        ("twenty twenty four was good", "2024 was good"),
+        ("since twenty twenty five, by twenty thirty", "since 2025, by 2030"),
+        ("the twenty thirty agenda and our twenty twenty five goals", "the 2030 agenda and our 2025 goals"),
+        ("so twenty thirty it is", "so 2030 it is"),
+        ("in seventeen seventy six", "in 1776"),
+        ("May nineteen twenty", "May 1920"),
+        ("in the nineteen sixties, eighteen hundreds", "in the 1960s, 1800s"),
+    ],
+)
+def test_two_halves_are_a_year(heard: str, text: str) -> None:
+    assert written(heard) == text
+
+
+@pytest.mark.parametrize(
+    ("heard", "text"),
+    [
+        ("I have fifteen twenty minutes left", "I have 15 20 minutes left"),
+        ("in twenty thirty minutes", "in 20 30 minutes"),
+        ("thirteen fourteen year old kids", "13 14 year old kids"),
+        ("the eighteen twenty year olds", "the 18 20 year olds"),
+        ("we had twenty thirty guests", "we had 20 30 guests"),
+        ("with twenty twenty five penguins", "with 20 25 penguins"),
+        ("they were eighteen nineteen", "they were 18 19"),
+        ("twenty ten people", "20 10 people"),
+        ("by sixteen thirty", "by 16 30"),
+        ("nineteen, sixties and the sixties", "19, sixties and the sixties"),
+    ],
+)
+def test_two_numbers_in_a_row_are_no_year(heard: str, text: str) -> None:
+    assert written(heard) == text
 
 
 def test_a_number_spans_the_time_of_its_words_and_says_what_was_heard() -> None:
@@ -129,9 +181,42 @@ HEARD = st.sampled_from(
             "percent",
             "per",
             "cent",
+            "zero",
+            "sixties",
+            "thousands",
         ),
-        *("twenty-five", "five,", "(nineteen", "ninety.", "first", "second", "5", "2,5", "२५", "٣", "oh", "word", "?!"),
-        *("vingt", "pour", "cent", "fünf", "und", "zwanzig", "millones", "por", "ciento", "een", "…"),
+        *(
+            "twenty-five",
+            "five,",
+            "(nineteen",
+            "nineteen",
+            "ninety.",
+            "first",
+            "second",
+            "5",
+            "2,5",
+            "२५",
+            "٣",
+            "oh",
+            "word",
+            "?!",
+        ),
+        *(
+            "paar",
+            "tausend",
+            "miles",
+            "vingt",
+            "pour",
+            "cent",
+            "fünf",
+            "und",
+            "zwanzig",
+            "millones",
+            "por",
+            "ciento",
+            "een",
+            "…",
+        ),
         *("एक", "दो", "पैंतीस", "सौ", "हज़ार", "लाख", "साढ़े", "डेढ़", "दशमलव", "प्रतिशत", "सवा,"),
     ]
 )

@@ -39,10 +39,27 @@ def text_of(refined: Sequence[Segment]) -> str:
         ("5 is a number. 3.5 is one", "5 is a number. 3.5 is one."),
         ("so and then,", "So and then."),
         ("", ""),
+        ("The U.S. government, at 5 p.m. on Tuesday", "The U.S. government, at 5 p.m. on Tuesday."),
+        ("A Ph.D. in the U.K. and so on.", "A Ph.D. in the U.K. and so on."),
+        ("Well... you know? yes", "Well... you know? Yes."),
+        ("See i.e. the i7, and i... i)", "See i.e. the i7, and I... I)."),
     ],
 )
 def test_text_reads_well(heard: str, written: str) -> None:
     assert text_of(punctuated(segments(heard) if heard else [])) == written
+
+
+def test_behind_a_segment_a_sentence_begins() -> None:
+    refined = punctuated(segments("We were in the U.S.", "and then we left"))
+    assert [segment.text for segment in refined] == ["We were in the U.S.", "And then we left."]
+
+
+def test_a_term_of_the_caller_begins_a_sentence_where_the_word_that_was_heard_did() -> None:
+    (before,) = segments("We left. rayscribe is here")
+    words = list(before.words)
+    for original, written in (("Race", "We left. Rayscribe is here."), ("race", "We left. rayscribe is here.")):
+        words[2] = replace(words[2], boosted=True, original=original)
+        assert text_of(punctuated([replace(before, words=tuple(words))])) == written
 
 
 def test_a_sentence_may_run_over_segments() -> None:
@@ -95,10 +112,27 @@ def test_refining_twice_changes_nothing_more(texts: list[list[str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "ends"), [("end.", True), ("end?", True), ('end."', True), ("Mr.", False), ("a,", False)]
+    ("text", "ends"), [("end.", True), ("end?", True), ('end."', True), ("Mr.", False), ("a,", False), ("etc.", True)]
 )
 def test_ends_of_sentences(text: str, ends: bool) -> None:
     assert ends_sentence(text) is ends
+
+
+@pytest.mark.parametrize(
+    ("text", "following", "ends"),
+    [
+        ("p.m.", "on", False),
+        ("p.m.", "(on", False),
+        ("p.m.", "On", True),
+        ("U.S.", "iPhone", True),
+        ("Nr.", "5", False),
+        ("M.", "Dupont", False),
+        ("there.", "5", True),
+        ("go?", "on", True),
+    ],
+)
+def test_a_full_stop_before_a_small_letter_ends_nothing(text: str, following: str, ends: bool) -> None:
+    assert ends_sentence(text, Word(following, 0.0, 1.0, 0.9)) is ends
 
 
 @pytest.mark.parametrize(
@@ -116,6 +150,8 @@ def test_ends_of_sentences(text: str, ends: bool) -> None:
         ("tr", "istanbul güzel", "İstanbul güzel."),
         ("it", "tu e i bambini", "Tu e i bambini."),
         ("hy", "բարև", "Բարև։"),
+        ("de", "Tiere wie z. B. die Katze, ca. fünf", "Tiere wie z. B. die Katze, ca. fünf."),
+        ("fr", "J'ai vu M. le maire", "J'ai vu M. le maire."),
     ],
 )
 def test_marks_and_capitals_are_those_of_the_language(language: str, heard: str, written: str) -> None:
