@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from deployments.signals import WorkObserver, unobserved
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 from deployments.turns import Turns
 from deployments.work_meter import WorkMeter, WorkStats
 
@@ -47,7 +47,7 @@ class EngineThreads:
         """What waits and was done."""
         return self._meter.stats
 
-    async def run(self, work: Callable[[StopSignal], Result], amount: float = 1.0) -> Result:
+    async def run(self, work: Callable[[ShouldStop], Result], amount: float = 1.0) -> Result:
         """Run work in a thread; when this call is cancelled, work is told to stop.
 
         ``amount`` is how much work that is, in a unit of the caller's; by default calls are counted.

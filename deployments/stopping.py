@@ -2,10 +2,22 @@
 
 from collections.abc import Callable
 
-StopSignal = Callable[[], bool]
+from deployments.errors import Cancelled
+
+ShouldStop = Callable[[], bool]
 """Engines ask it between pieces of work, and raise errors.Cancelled soon after it turns true."""
 
 
+def raise_if_stopped(should_stop: ShouldStop) -> None:
+    """Return if the work may go on.
+
+    Raises:
+        Cancelled: it is to stop.
+    """
+    if should_stop():
+        raise Cancelled("Nobody waits for it any more")
+
+
 def never() -> bool:
-    """The stop signal of work that nobody cancels."""
+    """For work that nobody cancels."""
     return False

@@ -178,10 +178,6 @@ class Course:
         signs = [by > 0 for _, by in self.changes]
         return sum(1 for before, after in itertools.pairwise(signs) if before is not after)
 
-    def wanted_at(self, time_s: float) -> int:
-        """The number of replicas wanted at a time."""
-        return next(moment.wanted for moment in reversed(self.moments) if moment.time_s <= time_s)
-
 
 def simulate(settings: Settings, work: Work, load: Load, until_s: float, replicas: int | None = None) -> Course:
     """Let a load run over a stage that has so many replicas at first, by default min_replicas."""

@@ -67,7 +67,7 @@ class EngineMeter:
         regions = {duration_s: self._regions(duration_s) for duration_s in _DURATIONS_S}
 
         def identify(duration_s: float) -> object:
-            return identifier.identify(self._cut(0, duration_s), regions[duration_s], never)
+            return identifier.identify(self._cut(0, duration_s), regions[duration_s], never, engine.languages)
 
         return self._linear(Stage.LANGUAGE_IDENTIFIER, device_of(settings.engine, settings), identify)
 

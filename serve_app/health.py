@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -128,7 +129,8 @@ class ServeHealth:
         if now_s - self._known_at_s > _CACHE_S:
             if self._asking is None:
                 self._asked_at_s = now_s
-                self._asking = asyncio.create_task(self._renew())
+                # A context of its own: it is for all who ask, and Serve cancels what belongs to a request with it.
+                self._asking = asyncio.create_task(self._renew(), context=contextvars.Context())
             # Who comes when it is overdue does not wait.
             await asyncio.wait([self._asking], timeout=max(0.0, self._asked_at_s + _TIMEOUT_S - now_s))
         age_s = self._now_s() - self._known_at_s

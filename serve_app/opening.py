@@ -12,7 +12,8 @@ from deployments.signals import Signals
 from serve_app.access.client_secrets import ClientSecretStore
 from serve_app.access.control import AccessControl
 from serve_app.access.keys import KeyStore
-from serve_app.access.lease_holder import HolderTimes, LeaseHolder
+from serve_app.access.lease_holder import LeaseHolder
+from serve_app.access.lease_reports import HolderTimes
 from serve_app.access.ledger import Ledger
 from serve_app.access.metering import LedgerMeter
 from serve_app.access.openness import check_somebody_may_enter, is_open
@@ -81,7 +82,9 @@ async def opened_services(
         stack.push_async_callback(leases.close)
         sources = AudioFetcher(settings.sources, settings.limits.max_bytes, any_bucket=opened)
         stack.push_async_callback(sources.close)
-        guard = AddressGuard(settings.sources.allowed_hosts, settings.sources.allowed_networks)
+        guard = AddressGuard(
+            settings.sources.allowed_hosts, settings.sources.allowed_networks, settings.sources.denied_networks
+        )
         audio = open_audio_store(settings.storage, settings.sources.s3)
         stack.push_async_callback(audio.close)
         draining = await stack.enter_async_context(draining_event(surroundings.is_draining))

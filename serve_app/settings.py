@@ -146,6 +146,11 @@ class SourceSettings(Section):
 
     allowed_hosts: tuple[str, ...] = Field((), description="Host names that may resolve to private addresses.")
     allowed_networks: tuple[str, ...] = Field((), description="Private networks that may be fetched from, as CIDR.")
+    denied_networks: tuple[str, ...] = Field(
+        (),
+        description="Public networks that may not, as CIDR: your own pods and machines, say, where they have public "
+        "addresses. What is allowed goes first.",
+    )
     max_fetch_s: float = Field(120.0, gt=0, description="Time that one fetch may take.")
     connect_timeout_s: float = Field(10.0, gt=0, description="Time to connect, and between two chunks.")
     max_redirects: int = Field(5, ge=0, description="Each is checked like the first address.")

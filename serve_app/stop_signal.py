@@ -48,10 +48,6 @@ class StopSignal:
         for number in self._previous:
             signal.signal(number, self._handle)
 
-    def is_set(self) -> bool:
-        """Whether a signal came."""
-        return self._received
-
     def wait(self, timeout_s: float | None = None) -> bool:
         """Sleep until a signal comes or the time is over; whether one came."""
         if not self._received:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from deployments.checkpoints.cache import CheckpointCache
 from deployments.checkpoints.manifest import DIGEST_CHARACTERS, Manifest, ManifestEntry, read_manifest
 from deployments.checkpoints.selection import wanted_files
-from deployments.checkpoints.source import CheckpointSource
+from deployments.checkpoints.source import CheckpointSource, is_plain_path
 from deployments.checkpoints.store import LocalCheckpoint, Planned, missing_files
 from deployments.errors import EngineUnavailable
 
@@ -126,7 +126,7 @@ class BucketPrefix:
             # What consoles make for an empty folder.
             if path.endswith("/") or not path:
                 continue
-            if not _is_safe(path):
+            if not is_plain_path(path):
                 raise EngineUnavailable(f"{self._source} has an object whose name is no file's: {path!r}")
             yield ManifestEntry(path, entry["Size"], entry["ETag"].strip('"'))
 
@@ -171,29 +171,15 @@ class BucketPrefix:
         return self.root / "manifests" / f"{digest}.json"
 
     def _connected(self) -> S3Client:
-        import boto3
-        from botocore.config import Config
+        from deployments.s3_client import s3_client
 
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=self._cache.s3_endpoint_url,
-            region_name=self._cache.s3_region,
-            config=Config(
-                connect_timeout=_TIMEOUT_S,
-                read_timeout=_TIMEOUT_S,
-                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-                max_pool_connections=2 * _CONNECTIONS,
-                # As for audio, see serve_app/jobs/audio_bucket.py.
-                s3={"addressing_style": "auto"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
+        return s3_client(
+            self._cache.s3_endpoint_url,
+            self._cache.s3_region,
+            timeout_s=_TIMEOUT_S,
+            connections=2 * _CONNECTIONS,
+            attempts=_ATTEMPTS,
         )
-
-
-def _is_safe(path: str) -> bool:
-    """Whether a key stays below the folder that it is joined to."""
-    return path.isprintable() and "\\" not in path and {"", ".", ".."}.isdisjoint(path.split("/"))
 
 
 def _delete_strangers(folder: Path, manifest: Manifest) -> None:

@@ -16,15 +16,17 @@ from deployments.checkpoints.store import CheckpointStore, LocalCheckpoint, Plan
 from deployments.errors import EngineUnavailable
 
 
-def fetch(source: CheckpointSource, cache: CheckpointCache) -> Path:
+def fetch(source: CheckpointSource, cache: CheckpointCache | None) -> Path:
     """The folder with a checkpoint's files.
 
     What is complete on this node is taken as it is, without a look at the network: a restart loads what ran before,
     though a branch has moved on since. What is not is fetched, by one process of the node while the others wait.
 
     Raises:
-        EngineUnavailable: it is not here and cannot be had.
+        EngineUnavailable: it is not here and cannot be had, or there is no cache.
     """
+    if cache is None:
+        raise EngineUnavailable("To load a checkpoint takes a cache")
     found = find(source, cache)
     if found is not None:
         return found.folder

@@ -59,7 +59,8 @@ class HubRepository:
 
     def download(self, planned: Planned) -> LocalCheckpoint:
         """See CheckpointStore."""
-        import httpx2
+        # The base class of its HTTP client's errors, whichever that is in its version.
+        from huggingface_hub.errors import HTTPError
 
         api = self._hub.HfApi(endpoint=self._cache.hub_endpoint)
         try:
@@ -73,7 +74,7 @@ class HubRepository:
             planned(missing_bytes)
             self._snapshot(sizes, local_files_only=False)
         # What the library raises for an answer of the hub is both; OSError is a full disk, too.
-        except (httpx2.HTTPError, OSError) as error:
+        except (HTTPError, OSError) as error:
             raise EngineUnavailable(self._explained(error)) from error
         found = self.find()
         if found is None:

@@ -40,11 +40,11 @@ class CheckpointSource:
     def __post_init__(self) -> None:
         if self.revision is not None and self.origin is Origin.FOLDER:
             raise ValueError(f"the folder {self.location} has no revisions")
-        if self.revision is not None and not _is_plain_path(self.revision):
+        if self.revision is not None and not is_plain_path(self.revision):
             raise ValueError(f"{self.revision!r} is not the name of a revision")
         match self.origin:
             case Origin.BUCKET:
-                if not _BUCKET.fullmatch(self.bucket) or (self.prefix and not _is_plain_path(self.prefix)):
+                if not _BUCKET.fullmatch(self.bucket) or (self.prefix and not is_plain_path(self.prefix)):
                     raise ValueError(f"{self.location!r} is not of the form s3://bucket/prefix")
             case Origin.HUB:
                 if not _HUB_ID.fullmatch(self.location) or ".." in self.location or "--" in self.location:
@@ -79,6 +79,6 @@ class CheckpointSource:
         return self.location if self.revision is None else f"{self.location} ({self.revision})"
 
 
-def _is_plain_path(text: str) -> bool:
-    """Nothing that a file system or a proxy would resolve to somewhere else."""
+def is_plain_path(text: str) -> bool:
+    """Whether file systems and proxies take it as it stands, below what it is joined to."""
     return text.isprintable() and "\\" not in text and {"", ".", ".."}.isdisjoint(text.split("/"))

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployments.errors import Cancelled, DeadlineExceeded
-from deployments.stopping import StopSignal
+from deployments.errors import DeadlineExceeded
+from deployments.stopping import ShouldStop, raise_if_stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class DecodeWatch:
     def __init__(
         self,
         max_wall_s: float,
-        should_stop: StopSignal,
+        should_stop: ShouldStop,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_wall_s = max_wall_s
@@ -53,7 +53,6 @@ class DecodeWatch:
             Cancelled: should_stop() is true.
             DeadlineExceeded: max_wall_s have passed since the watch began.
         """
-        if self._should_stop():
-            raise Cancelled("decoding was cancelled")
+        raise_if_stopped(self._should_stop)
         if self._clock() > self._ends_at_s:
             raise DeadlineExceeded(f"Decoding the audio took longer than {self._max_wall_s:g} seconds")

@@ -29,7 +29,7 @@ from deployments.decode.mono_resampler import FrameShape, MonoResampler
 from deployments.decode.stated_length import ends_inside_a_unit, has_placeholder_length, stated_duration_s
 from deployments.decode.waveform_buffer import WaveformBuffer
 from deployments.errors import AudioTooLarge, AudioTooLong, UnsupportedAudio
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never
 
 AudioBytes = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 """One whole file in contiguous memory; read-only is fine."""
@@ -82,7 +82,7 @@ class PyAvDecoder:
         self._limits = limits
         self._clock = clock
 
-    def decode(self, data: AudioBytes, should_stop: StopSignal = never) -> Waveform:
+    def decode(self, data: AudioBytes, should_stop: ShouldStop = never) -> Waveform:
         """Decode the (best) audio track of a file to mono.
 
         A file that is damaged or cut short gives what could be decoded, with a warning AUDIO_TRUNCATED.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from deployments import contracts
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,16 @@ class DiarizationCapabilities:
     voiceprints: bool
 
 
+def speaker_name(number: int) -> str:
+    """The name of a speaker, who are counted from 0 as they first appear."""
+    return f"SPEAKER_{number:02d}"
+
+
 class DiarizationEngine(Protocol):
     """Who speaks when. Called from several threads at once."""
 
-    capabilities: DiarizationCapabilities
-
     def diarize(
-        self, samples: contracts.Samples, speaker_count: contracts.SpeakerCount, should_stop: StopSignal
+        self, samples: contracts.Samples, speaker_count: contracts.SpeakerCount, should_stop: ShouldStop
     ) -> tuple[contracts.SpeakerTurn, ...]:
         """Find the speakers' turns.
 
@@ -44,7 +47,7 @@ class DiarizationEngine(Protocol):
         """
         ...
 
-    def voiceprint(self, samples: contracts.Samples, should_stop: StopSignal) -> contracts.Voiceprint | None:
+    def voiceprint(self, samples: contracts.Samples, should_stop: ShouldStop) -> contracts.Voiceprint | None:
         """How the voice sounds that speaks most of an utterance, where it speaks alone.
 
         Args:

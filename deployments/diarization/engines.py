@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployments.checkpoints.cache import CheckpointCache
+from deployments.checkpoints.fetching import fetch
 from deployments.checkpoints.source import CheckpointSource
 from deployments.diarization.engine import DiarizationCapabilities, DiarizationEngine
 from deployments.errors import EngineUnavailable
@@ -48,11 +49,6 @@ class _Entry:
     needs_checkpoint: bool = False
 
 
-def diarization_engines() -> tuple[str, ...]:
-    """The names that there are."""
-    return tuple(_ENGINES)
-
-
 def diarization_capabilities(name: str, options: DiarizationEngineOptions) -> DiarizationCapabilities:
     """What the engine can do, without loading it.
 
@@ -69,17 +65,9 @@ def load_diarization_engine(name: str, options: DiarizationEngineOptions) -> Dia
         EngineUnavailable: no engine has this name, it cannot be what the options want, or its weights or packages
             are missing.
     """
-    return _checked(name, options).load(options, _checkpoint_folder(options))
-
-
-def _checkpoint_folder(options: DiarizationEngineOptions) -> Path | None:
-    if options.checkpoint is None:
-        return None
-    if options.cache is None:
-        raise EngineUnavailable("To load a checkpoint takes a cache")
-    from deployments.checkpoints.fetching import fetch
-
-    return fetch(options.checkpoint, options.cache)
+    entry = _checked(name, options)
+    folder = None if options.checkpoint is None else fetch(options.checkpoint, options.cache)
+    return entry.load(options, folder)
 
 
 def _checked(name: str, options: DiarizationEngineOptions) -> _Entry:

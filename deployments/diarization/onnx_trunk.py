@@ -8,8 +8,8 @@ import kaldi_native_fbank as knf
 import numpy as np
 import numpy.typing as npt
 
-from deployments import contracts, errors
-from deployments.diarization.community1 import STATISTICS_TENSOR, Community1, load_community1, open_session
+from deployments import contracts
+from deployments.diarization.community1 import STATISTICS_TENSOR, Community1, load_community1
 from deployments.diarization.embedding import (
     EMBEDDING_SIZE,
     TRUNK_CHANNELS,
@@ -29,7 +29,8 @@ from deployments.diarization.segmentation import (
     window_first_frames,
 )
 from deployments.diarization.shared_trunk import SharedTrunkDiarizer, SharedTrunkSettings
-from deployments.stopping import StopSignal
+from deployments.onnx_runtime import open_session
+from deployments.stopping import ShouldStop, raise_if_stopped
 
 BATCH_WINDOWS = 4
 """A window costs 23-29 ms of one thread at any batch from 1 to 16: a batch only saves calls."""
@@ -46,7 +47,7 @@ def load_onnx_diarizer(
         settings: see there.
 
     Raises:
-        errors.EngineUnavailable: the weights are missing.
+        EngineUnavailable: the weights are missing.
     """
     models = models or load_community1()
     segmenter = OnnxSegmenter(models.segmentation, threads)
@@ -60,13 +61,12 @@ class OnnxSegmenter:
     def __init__(self, model: bytes, threads: int) -> None:
         self._session = open_session(model, threads)
 
-    def segment(self, samples: contracts.Samples, step_frames: int, should_stop: StopSignal) -> LocalActivity:
+    def segment(self, samples: contracts.Samples, step_frames: int, should_stop: ShouldStop) -> LocalActivity:
         """See Segmenter.segment."""
         first_frames = window_first_frames(len(samples), step_frames)
         active = np.empty((len(first_frames), FRAMES_PER_WINDOW, LOCAL_SPEAKERS), dtype=np.bool_)
         for start in range(0, len(first_frames), BATCH_WINDOWS):
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
             batch = first_frames[start : start + BATCH_WINDOWS]
             windows = np.zeros((len(batch), 1, WINDOW_SAMPLES), dtype=np.float32)
             for row, first_frame in enumerate(batch):
@@ -86,7 +86,7 @@ class OnnxTrunkEmbedder:
         self._head = open_session(models.embedding_head, threads)
         self._pieces = pieces
 
-    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: StopSignal) -> Floats:
+    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: ShouldStop) -> Floats:
         """See VoiceEmbedder.embed."""
         trunk_frame_count = count_trunk_frames(len(samples))
         windows = voice_weights(activity, trunk_frame_count)
@@ -112,15 +112,14 @@ class OnnxTrunkEmbedder:
         return embeddings
 
     def _trunk_pieces(
-        self, samples: contracts.Samples, heard: npt.NDArray[np.bool_], should_stop: StopSignal
+        self, samples: contracts.Samples, heard: npt.NDArray[np.bool_], should_stop: ShouldStop
     ) -> Iterator[Floats]:
         """Yield [frames, 2560] piece after piece; zeros for a piece that nobody pools from."""
         for piece in self._pieces.cut(len(heard)):
             if not heard[piece.start : piece.stop].any():
                 yield np.zeros((piece.stop - piece.start, TRUNK_CHANNELS), dtype=np.float32)
                 continue
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
             fbank = compute_fbank(samples[piece.samples])
             (frames,) = self._trunk.run(None, {"fbank": fbank[np.newaxis]})
             yield np.ascontiguousarray(frames[0, :, piece.start - piece.first : piece.stop - piece.first].T)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from deployments import contracts, errors
-from deployments.diarization.engine import DiarizationCapabilities
+from deployments.diarization.engine import speaker_name
 from deployments.diarization.pyannote_folder import check_pipeline_folder
 from deployments.diarization.torchaudio_import import import_torchaudio
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never, raise_if_stopped
 from deployments.torch_runtime import TorchSettings, placement_of
 
 
@@ -46,8 +46,6 @@ class PyannoteDiarizer:
         errors.EngineUnavailable: a package, a file or the device is missing, or the folder could run code.
     """
 
-    capabilities = DiarizationCapabilities(voiceprints=False)
-
     def __init__(self, folder: Path, settings: PyannoteSettings | None = None) -> None:
         settings = settings or PyannoteSettings()
         placement = placement_of(settings.torch)
@@ -65,7 +63,7 @@ class PyannoteDiarizer:
         self,
         samples: contracts.Samples,
         speaker_count: contracts.SpeakerCount,
-        should_stop: StopSignal = never,
+        should_stop: ShouldStop = never,
     ) -> tuple[contracts.SpeakerTurn, ...]:
         """See DiarizationEngine.diarize."""
         import torch
@@ -74,8 +72,7 @@ class PyannoteDiarizer:
             return ()
 
         def stop_between_batches(*_arguments: object, **_progress: object) -> None:
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
 
         # A copy: samples may be read-only, which torch has no word for.
         recording = {
@@ -94,7 +91,7 @@ class PyannoteDiarizer:
             )
         return _turns(output.speaker_diarization, len(samples) / contracts.SAMPLE_RATE_HZ)
 
-    def voiceprint(self, samples: contracts.Samples, should_stop: StopSignal = never) -> NoReturn:  # noqa: ARG002
+    def voiceprint(self, samples: contracts.Samples, should_stop: ShouldStop = never) -> NoReturn:  # noqa: ARG002
         """It has none: the pipeline knows voices only from whole recordings."""
         raise errors.UnsupportedParameter("diarize", "the engine pyannote does not name the speakers of live speech")
 
@@ -109,7 +106,7 @@ def _turns(diarization: Any, duration_s: float) -> tuple[contracts.SpeakerTurn, 
     turns = []
     for start_s, end_s, label in spans:
         if end_s > start_s:
-            name = names.setdefault(label, f"SPEAKER_{len(names):02d}")
+            name = names.setdefault(label, speaker_name(len(names)))
             turns.append(contracts.SpeakerTurn(name, start_s, end_s))
     return tuple(turns)
 

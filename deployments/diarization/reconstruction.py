@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from deployments import contracts
 from deployments.diarization.clustering import NOBODY, Labels
+from deployments.diarization.engine import speaker_name
 from deployments.diarization.segmentation import (
     FRAME_CENTRE_SAMPLES,
     FRAME_STEP_SAMPLES,
@@ -76,7 +77,7 @@ def speaker_turns(
     spans.sort()
     names: dict[int, str] = {}
     for _, _, speaker in spans:
-        names.setdefault(speaker, f"SPEAKER_{len(names):02d}")
+        names.setdefault(speaker, speaker_name(len(names)))
     return tuple(contracts.SpeakerTurn(names[speaker], start_s, end_s) for start_s, end_s, speaker in spans)
 
 

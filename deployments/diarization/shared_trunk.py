@@ -11,10 +11,9 @@ from deployments import contracts
 from deployments.diarization.clustering import NOBODY, ClusteringSettings, Labels, assign_speakers
 from deployments.diarization.community1 import PldaWeights
 from deployments.diarization.embedding import Floats
-from deployments.diarization.engine import DiarizationCapabilities
 from deployments.diarization.reconstruction import speaker_activity, speaker_turns
 from deployments.diarization.segmentation import FRAME_STEP_SAMPLES, WINDOW_SAMPLES, LocalActivity
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never
 
 LEAST_VOICE_S = 0.3
 """Less speech has no voiceprint: from 0.1 s on, live utterances of 0.4 % more speech were named, half of it wrongly."""
@@ -23,7 +22,7 @@ LEAST_VOICE_S = 0.3
 class Segmenter(Protocol):
     """The segmentation network over sliding windows."""
 
-    def segment(self, samples: contracts.Samples, step_frames: int, should_stop: StopSignal) -> LocalActivity:
+    def segment(self, samples: contracts.Samples, step_frames: int, should_stop: ShouldStop) -> LocalActivity:
         """Run over a recording of at least one sample, with a window every step_frames.
 
         Raises:
@@ -35,7 +34,7 @@ class Segmenter(Protocol):
 class VoiceEmbedder(Protocol):
     """The embedding network for all local speakers of all windows."""
 
-    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: StopSignal) -> Floats:
+    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: ShouldStop) -> Floats:
         """Embed each local speaker where it speaks alone, or, where it never does, wherever it speaks.
 
         Returns:
@@ -73,8 +72,6 @@ class SharedTrunkDiarizer:
     windows, embed each window's local speakers, cluster the voices, and let the windows vote on each frame.
     """
 
-    capabilities = DiarizationCapabilities(voiceprints=True)
-
     def __init__(
         self,
         segmenter: Segmenter,
@@ -95,7 +92,7 @@ class SharedTrunkDiarizer:
         self,
         samples: contracts.Samples,
         speaker_count: contracts.SpeakerCount,
-        should_stop: StopSignal = never,
+        should_stop: ShouldStop = never,
     ) -> tuple[contracts.SpeakerTurn, ...]:
         """See DiarizationEngine.diarize."""
         if len(samples) == 0:
@@ -107,7 +104,7 @@ class SharedTrunkDiarizer:
         duration_s = len(samples) / contracts.SAMPLE_RATE_HZ
         return speaker_turns(speaker_activity(activity, labels), duration_s, self._min_pause_s)
 
-    def voiceprint(self, samples: contracts.Samples, should_stop: StopSignal = never) -> contracts.Voiceprint | None:
+    def voiceprint(self, samples: contracts.Samples, should_stop: ShouldStop = never) -> contracts.Voiceprint | None:
         """See DiarizationEngine.voiceprint.
 
         The first window, 10 s, is enough to know a voice by, and bounds the cost: on ONNX Runtime 29 ms of one
@@ -131,7 +128,7 @@ class SharedTrunkDiarizer:
         samples: contracts.Samples,
         activity: LocalActivity,
         speaker_count: contracts.SpeakerCount,
-        should_stop: StopSignal,
+        should_stop: ShouldStop,
     ) -> Labels:
         if 1 in (speaker_count.exact, speaker_count.maximum):
             return np.where(activity.active.any(axis=1), 0, NOBODY)

@@ -35,7 +35,7 @@ from deployments.diarization.segmentation import (
 from deployments.diarization.shared_trunk import SharedTrunkDiarizer, SharedTrunkSettings
 from deployments.diarization.torch_trunk_networks import KaldiFbank, PyanNet, ResNetTrunk, pool_statistics
 from deployments.diarization.torch_trunk_weights import State, weights_from_folder, weights_from_wheel
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop, raise_if_stopped
 from deployments.torch_runtime import Placement, TorchSettings, halving, placement_of
 
 WINDOW_TRUNK_FRAMES = WINDOW_SAMPLES // TRUNK_STEP_SAMPLES
@@ -96,7 +96,7 @@ class TorchSegmenter:
         self._device = placement.device
         self._batch_windows = batch_windows
 
-    def segment(self, samples: contracts.Samples, step_frames: int, should_stop: StopSignal) -> LocalActivity:
+    def segment(self, samples: contracts.Samples, step_frames: int, should_stop: ShouldStop) -> LocalActivity:
         """See Segmenter.segment."""
         first_frames = window_first_frames(len(samples), step_frames)
         begins = (first_frames * FRAME_STEP_SAMPLES).tolist()
@@ -109,8 +109,7 @@ class TorchSegmenter:
             return list(self._network(windows).cpu())
 
         for start in range(0, len(begins), self._batch_windows):
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
             batch = begins[start : start + self._batch_windows]
             with torch.inference_mode():
                 active[start : start + len(batch)] = torch.stack(halving(run, batch)).numpy()
@@ -134,7 +133,7 @@ class TorchTrunkEmbedder:
         self._pieces = pieces
         self._batch_pieces = batch_pieces
 
-    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: StopSignal) -> Floats:
+    def embed(self, samples: contracts.Samples, activity: LocalActivity, should_stop: ShouldStop) -> Floats:
         """See VoiceEmbedder.embed."""
         trunk_frame_count = count_trunk_frames(len(samples))
         windows = voice_weights(activity, trunk_frame_count)
@@ -151,7 +150,7 @@ class TorchTrunkEmbedder:
         return voices
 
     def _trunk_frames(
-        self, samples: contracts.Samples, pieces: list[TrunkPiece], trunk_frame_count: int, should_stop: StopSignal
+        self, samples: contracts.Samples, pieces: list[TrunkPiece], trunk_frame_count: int, should_stop: ShouldStop
     ) -> Tensor:
         """[frames, 2560], zeros where no piece is."""
         waveform = torch.tensor(samples, device=self._placement.device)
@@ -164,8 +163,7 @@ class TorchTrunkEmbedder:
             return list(self._trunk(fbank.to(self._placement.dtype)))
 
         for batch in self._equal_batches(pieces, len(samples)):
-            if should_stop():
-                raise errors.Cancelled("diarization was stopped")
+            raise_if_stopped(should_stop)
             for piece, outputs in zip(batch, halving(run, batch), strict=True):
                 frames[piece.start : piece.stop] = outputs[piece.start - piece.first : piece.stop - piece.first]
         return frames

@@ -52,12 +52,12 @@ class LanguageIdentifier:
         candidates: tuple[str, ...],
         before: LanguageSpan | None = None,
     ) -> tuple[LanguageSpan, ...]:
-        """See Identifier.identify; without candidates the choice is among all that the recogniser knows, too.
+        """See Identifier.identify; the choice is among what the recogniser knows, too.
 
         Raises:
             UnsupportedParameter: the engine knows none of the candidates.
         """
-        narrowed = self._languages & frozenset(candidates) if candidates else self._languages
+        narrowed = self._languages & frozenset(candidates)
         if not narrowed:
             known = tuple(sorted(self._languages))
             raise UnsupportedParameter(

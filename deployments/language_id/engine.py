@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.contracts import Samples, TimeSpan
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +35,7 @@ class LanguageEngine(Protocol):
         samples: Samples,
         regions: Sequence[TimeSpan],
         candidates: frozenset[str],
-        should_stop: StopSignal,
+        should_stop: ShouldStop,
     ) -> LanguageEvidence:
         """Evidence for each region, restricted to candidates (a subset of languages, not empty).
 

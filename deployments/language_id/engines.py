@@ -69,21 +69,20 @@ def load_language_engine(name: str, options: LanguageEngineOptions) -> LanguageE
             weights, or it knows none of the recogniser's languages.
     """
     check_language_engine(name, options)
-    engine = SingleLanguage(options.languages) if options.checkpoint is None else _load_whisper_head(options)
+    checkpoint = options.checkpoint
+    engine = SingleLanguage(options.languages) if checkpoint is None else _load_whisper_head(checkpoint, options)
     if not engine.languages & options.languages:
         languages = ", ".join(sorted(options.languages))
         raise EngineUnavailable(f"The language engine {name!r} knows none of the recogniser's languages, {languages}")
     return engine
 
 
-def _load_whisper_head(options: LanguageEngineOptions) -> LanguageEngine:
+def _load_whisper_head(checkpoint: CheckpointSource, options: LanguageEngineOptions) -> LanguageEngine:
     try:
         from deployments.language_id.whisper_head import WhisperHead, WhisperHeadSettings
     except ImportError as error:
         raise EngineUnavailable(
             f"The engine {WHISPER_HEAD} needs a package: {error}; install rayscribe[torch]"
         ) from error
-    if options.checkpoint is None or options.cache is None:
-        raise EngineUnavailable("To load a checkpoint takes a cache")
-    folder = fetch(options.checkpoint, options.cache)
+    folder = fetch(checkpoint, options.cache)
     return WhisperHead(folder, WhisperHeadSettings(torch=options.torch, batch_clips=options.batch_clips))

@@ -12,7 +12,7 @@ from deployments.contracts import LanguageSpan, Samples, TimeSpan
 from deployments.language_id.engine import LanguageEngine, LanguageEvidence
 from deployments.language_id.smoothing import Before, SmoothingSettings, smoothed_labels
 from deployments.language_id.stretches import StretchSettings, doubtful, joined, whole
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 
 class Identifier:
@@ -32,19 +32,19 @@ class Identifier:
         self,
         samples: Samples,
         regions: Sequence[TimeSpan],
-        should_stop: StopSignal,
-        candidates: frozenset[str] | None = None,
+        should_stop: ShouldStop,
+        candidates: frozenset[str],
         before: LanguageSpan | None = None,
     ) -> tuple[LanguageSpan, ...]:
         """One span for each run of regions in one language, from the first region's start to the last one's end.
 
-        The probability is that of the label, averaged over the run's seconds of speech. Candidates narrow the
-        choice; None means all that the engine knows. ``before`` is what was spoken before the first region, on the
-        same clock: a language other than that has to be worth the change.
+        The probability is that of the label, averaged over the run's seconds of speech. Candidates are the choice that
+        there is, of what the engine knows. ``before`` is what was spoken before the first region, on the same clock: a
+        language other than that has to be worth the change.
         """
         if not regions:
             return ()
-        heard, evidence = self._evidence(samples, regions, candidates or self._engine.languages, should_stop)
+        heard, evidence = self._evidence(samples, regions, candidates, should_stop)
         labels = smoothed_labels(
             evidence.log_probabilities, heard, self._smoothing, _before(before, evidence.languages)
         )
@@ -59,7 +59,7 @@ class Identifier:
         )
 
     def _evidence(
-        self, samples: Samples, regions: Sequence[TimeSpan], candidates: frozenset[str], should_stop: StopSignal
+        self, samples: Samples, regions: Sequence[TimeSpan], candidates: frozenset[str], should_stop: ShouldStop
     ) -> tuple[list[TimeSpan], LanguageEvidence]:
         """What was listened to in order, and the evidence in each: stretches, and regions where those are doubtful."""
         stretches = joined(regions, self._stretches)

@@ -9,7 +9,7 @@ import numpy as np
 from deployments.contracts import Samples, TimeSpan
 from deployments.errors import EngineUnavailable
 from deployments.language_id.engine import LanguageEvidence
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 
 class SingleLanguage:
@@ -27,7 +27,7 @@ class SingleLanguage:
         _samples: Samples,
         regions: Sequence[TimeSpan],
         _candidates: frozenset[str],
-        _should_stop: StopSignal,
+        _should_stop: ShouldStop,
     ) -> LanguageEvidence:
         """Certainty, for every region."""
         return LanguageEvidence(tuple(self.languages), np.zeros((len(regions), 1)))

@@ -19,10 +19,10 @@ from transformers import AutoConfig, GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, TimeSpan
-from deployments.errors import Cancelled, EngineUnavailable
+from deployments.errors import EngineUnavailable
 from deployments.language_id.clips import ClipSettings, clips_of
 from deployments.language_id.engine import LanguageEvidence
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never, raise_if_stopped
 from deployments.torch_runtime import TorchSettings, halving, placement_of
 from deployments.torch_weights import unreadable_told
 from deployments.whisper.checkpoint import read_feature_extractor, read_model
@@ -84,7 +84,7 @@ class WhisperHead:
         samples: Samples,
         regions: Sequence[TimeSpan],
         candidates: frozenset[str],
-        should_stop: StopSignal,
+        should_stop: ShouldStop,
     ) -> LanguageEvidence:
         """See LanguageEngine. A region's clips count alike: the mean of their log-probabilities, normalised again."""
         languages = tuple(sorted(candidates))
@@ -97,8 +97,7 @@ class WhisperHead:
         size = self._settings.batch_clips
         rows: list[npt.NDArray[np.float64]] = []
         for start in range(0, len(clips), size):
-            if should_stop():
-                raise Cancelled
+            raise_if_stopped(should_stop)
             rows += halving(lambda batch: self._run(batch, tokens), clips[start : start + size])
         return LanguageEvidence(languages, _mean_by_owner(rows, owners, len(regions), len(languages)))
 

@@ -1,11 +1,12 @@
 """Forms batches over the work of all requests; knows neither Ray nor the engine.
 
-Work-conserving: a free slot takes what is waiting at once, so that batches grow by themselves while all slots are busy
-and an idle service adds no wait. Within a priority, requests share the engine fairly by start-time fair queueing
-(Goyal, Vin & Cheng 1996): a request is served in proportion to what it has already received, so that a two-hour file
-does not starve a five-second one. A batch that runs cannot be stopped, and one of files takes seconds on a CPU, one of
-partial texts a third of one; so that no final waits for either, each priority has slots and batches of its own. All
-methods belong to one event loop.
+Work-conserving: a free slot takes what is waiting at once, so that batches grow by themselves while all slots are
+busy and an idle service adds no wait. Within a priority, requests share the engine fairly by weighted fair queueing
+(Demers, Keshav & Shenker 1989): virtual time is what each request that waits should have been given by now, whoever
+comes begins there, and the one that is furthest behind is next. So a two-hour file does not starve a five-second one,
+and however many of these come one after the other, they do not starve the file. A batch that runs cannot be stopped,
+and one of files takes seconds on a CPU, one of partial texts a third of one; so that no final waits for either, each
+priority has slots and batches of its own. All methods belong to one event loop.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from deployments.errors import DeadlineExceeded, Overloaded
-from deployments.recognition.batches import BatcherLoad, BatchLimits, BatchObserver, BatchReport, BatchStats, Priority
+from deployments.recognition.batches import BatchLimits, BatchObserver, BatchReport, BatchStats, Priority
 from deployments.work_meter import BusyTime
 
 # Items of other lengths leave room in batches that could not be larger.
@@ -44,7 +45,7 @@ class _Item(Generic[Payload, Result]):
 
 @dataclass(slots=True)
 class _Flow(Generic[Payload, Result]):
-    """The waiting items of one submission; start_tag says how much service it is ahead of."""
+    """The waiting items of one submission; start_tag is the virtual time at which it is due its next one."""
 
     priority: Priority
     order: int
@@ -92,10 +93,9 @@ class Batcher(Generic[Payload, Result]):
         self._flows: list[_Flow[Payload, Result]] = []
         self._running: dict[Priority, set[asyncio.Task[None]]] = {priority: set() for priority in Priority}
         self._orders = itertools.count()
-        self._virtual_time = 0.0
+        self._virtual_times = dict.fromkeys(Priority, 0.0)
+        self._last_shares_s = dict.fromkeys(Priority, 0.0)
         self._queued_s = 0.0
-        self._batches = 0
-        self._batched_items = 0
         self._busy, self._live_busy = BusyTime(), BusyTime()
         self._worked_s = 0.0
         self._done_s = 0.0
@@ -103,17 +103,6 @@ class Batcher(Generic[Payload, Result]):
         self._full_done_s = 0.0
         self._calls_inside = 0
         self._calls = 0
-
-    @property
-    def load(self) -> BatcherLoad:
-        """What is waiting and running now."""
-        return BatcherLoad(
-            queued_items=sum(len(flow.items) for flow in self._flows),
-            queued_s=self._queued_s,
-            running_batches=sum(map(len, self._running.values())),
-            batches=self._batches,
-            batched_items=self._batched_items,
-        )
 
     @property
     def stats(self) -> BatchStats:
@@ -152,7 +141,7 @@ class Batcher(Generic[Payload, Result]):
         if self._queued_s + duration_s > self._limits.max_queued_s:
             raise Overloaded("The recognition queue is full")
         loop = asyncio.get_running_loop()
-        flow: _Flow[Payload, Result] = _Flow(priority, next(self._orders), self._virtual_time)
+        flow: _Flow[Payload, Result] = _Flow(priority, next(self._orders), self._virtual_times[priority])
         futures = []
         origin = contextvars.copy_context()
         now_s, deadline_s = self._clock(), loop.time() + timeout_s
@@ -206,8 +195,6 @@ class Batcher(Generic[Payload, Result]):
         self._observer.waiting(self._queued_s, sum(map(len, self._running.values())))
 
     def _start(self, batch: list[_Item[Payload, Result]], priority: Priority) -> None:
-        self._batches += 1
-        self._batched_items += len(batch)
         # In a context of its own: a batch serves many requests and must not be cancelled with one of them.
         task = asyncio.create_task(self._run_batch(batch, priority), context=contextvars.Context())
         running = self._running[priority]
@@ -229,13 +216,15 @@ class Batcher(Generic[Payload, Result]):
 
     def _next_batch(self, priority: Priority, free_slots: int) -> list[_Item[Payload, Result]]:
         """The fairest next item of a priority, and others of similar length in fair order."""
-        waiting = sum(len(flow.items) for flow in self._flows if flow.priority is priority)
+        flows = [flow for flow in self._flows if flow.priority is priority]
         # Leave the other free slots something to do: on a CPU two small batches beat one large one.
-        most = min(self._limits.max_items, math.ceil(waiting / free_slots))
+        most = min(self._limits.max_items, math.ceil(sum(len(flow.items) for flow in flows) / free_slots))
+        # Only now: who came while that batch ran is due before those whom it gave more than a share.
+        self._virtual_times[priority] += self._last_shares_s[priority]
         batch: list[_Item[Payload, Result]] = []
         shut: set[int] = set()  # flows whose next item does not fit this batch
         while len(batch) < most:
-            open_flows = [flow for flow in self._flows if flow.priority is priority and flow.order not in shut]
+            open_flows = [flow for flow in flows if flow.items and flow.order not in shut]
             if not open_flows:
                 break
             flow = min(open_flows, key=lambda candidate: candidate.rank)
@@ -243,6 +232,7 @@ class Batcher(Generic[Payload, Result]):
                 shut.add(flow.order)
                 continue
             batch.append(self._take(flow))
+        self._last_shares_s[priority] = sum(item.duration_s for item in batch) / max(1, len(flows))
         return batch
 
     def _fits(self, batch: Sequence[_Item[Payload, Result]], item: _Item[Payload, Result]) -> bool:
@@ -254,8 +244,7 @@ class Batcher(Generic[Payload, Result]):
 
     def _take(self, flow: _Flow[Payload, Result]) -> _Item[Payload, Result]:
         item = flow.items.popleft()
-        self._virtual_time = max(self._virtual_time, flow.start_tag)
-        flow.start_tag = self._virtual_time + item.duration_s
+        flow.start_tag += item.duration_s
         self._queued_s -= item.duration_s
         if not flow.items:
             self._flows.remove(flow)

@@ -51,17 +51,6 @@ class BatchLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class BatcherLoad:
-    """How busy a batcher is, for health checks and scaling."""
-
-    queued_items: int
-    queued_s: float
-    running_batches: int
-    batches: int
-    batched_items: int
-
-
-@dataclass(frozen=True, slots=True)
 class BatchStats(WorkStats):
     """WorkStats of a batcher, whose slots are those of one priority.
 

@@ -23,7 +23,7 @@ from deployments.process_start import prepare_process
 from deployments.processors import usable_processors
 from deployments.recognition.batch_spans import BatchSpans
 from deployments.recognition.batcher import Batcher
-from deployments.recognition.batches import BatcherLoad, BatchLimits, Priority
+from deployments.recognition.batches import BatchLimits, Priority
 from deployments.recognition.engine import Hypothesis, RecognitionCapabilities, SpeechWindow
 from deployments.recognition.engines import RecognitionEngineOptions, load_recognition_engine
 from deployments.recognition.signals import BatchSignals
@@ -83,10 +83,6 @@ class Recognizer:
             _recognized(window, language, hypothesis)
             for (window, language), hypothesis in zip(windows, hypotheses, strict=True)
         )
-
-    async def load(self) -> BatcherLoad:
-        """What waits and runs in this replica."""
-        return self._batcher.load
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """What scaling goes by; work is counted in seconds of audio."""

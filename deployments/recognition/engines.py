@@ -56,8 +56,6 @@ def load_recognition_engine(name: str, options: RecognitionEngineOptions) -> Rec
     capabilities = recognition_capabilities(name, options)
     if name == MOONSHINE_ONNX:
         return _load_moonshine_onnx(options)
-    if options.cache is None:
-        raise EngineUnavailable("To load a checkpoint takes a cache")
     folder = fetch(_checkpoint(name, options), options.cache)
     try:
         return _torch_entry(name).load(folder, capabilities, options.torch)

@@ -10,9 +10,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-# To look whether rows are done, the host waits for a GPU, which waits in turn for what the host launches next; a few
-# steps too many cost less. A CPU waits for nobody, and steps are what costs.
-_STEPS_BETWEEN_LOOKS_ON_GPU = 8
+
+def best_steps_between_looks(device: torch.device) -> int:
+    """After how many steps a search looks whether rows are done.
+
+    For that the host waits for a GPU, which waits in turn for what the host launches next; a few steps too many cost
+    less. A CPU waits for nobody, and steps are what costs.
+    """
+    return 1 if device.type == "cpu" else 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +54,7 @@ class WrittenRows:
         self._done = torch.zeros(rows, dtype=torch.bool, device=device)
         self._tokens = torch.full((rows, max(limits)), end_token, device=device)
         self._log_probabilities = torch.zeros((rows, max(limits)), device=device)
-        self._steps_between_looks = steps_between_looks or (1 if device.type == "cpu" else _STEPS_BETWEEN_LOOKS_ON_GPU)
+        self._steps_between_looks = steps_between_looks or best_steps_between_looks(device)
         self.left = torch.arange(rows, device=device)
         """Which rows of the batch still write, [rows left]."""
         self.written = 0

@@ -35,14 +35,14 @@ class RefinerConfig:
 class Refiner:
     """Makes recognised segments read well."""
 
-    def __init__(self, config: RefinerConfig | None = None, signals: Signals = SILENT) -> None:
+    def __init__(self, config: RefinerConfig, signals: Signals = SILENT) -> None:
         prepare_process()
         self._observe_rules = stage_times(signals, "refinement", "rules")
         self._observe_polish = stage_times(signals, "refinement", "polish")
         self._threads = EngineThreads(1, self._observe_rules)
         # A session comes with the same terms twice a second.
         self._ready = Recent(made_ready, len, _MOST_READY_TERMS)
-        language_model = None if config is None else config.language_model
+        language_model = config.language_model
         self._polisher = None if language_model is None else load_polisher(language_model, ModelSignals(signals))
 
     @traced("refinement")

@@ -28,10 +28,6 @@ class Recent(Generic[Key, Made]):
         self._made: OrderedDict[Key, Made] = OrderedDict()
         self._size = 0
 
-    def __contains__(self, key: Key) -> bool:
-        with self._lock:
-            return key in self._made
-
     def __call__(self, key: Key) -> Made:
         """The thing of the key."""
         with self._lock:

@@ -12,13 +12,13 @@ from deployments.refinement.punctuation import punctuated, unpunctuated
 from deployments.refinement.scripts import in_script_of_language
 from deployments.refinement.terms import Term, made_ready
 from deployments.refinement.vocabulary import boosted
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never
 
 
 def refined_by_rules(
     segments: tuple[Segment, ...],
     task: RefinementTask,
-    should_stop: StopSignal = never,
+    should_stop: ShouldStop = never,
     ready: Callable[[Vocabulary], Sequence[Term]] = made_ready,
 ) -> tuple[Segment, ...]:
     """Segments with the same times and speakers and better text; one without a word is left out.

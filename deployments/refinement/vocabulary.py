@@ -21,12 +21,11 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 
 from deployments.contracts import Segment, Word
-from deployments.errors import Cancelled
 from deployments.refinement.merging import is_apart
 from deployments.refinement.rewording import divided, mean_confidence, split_marks, without_marks
 from deployments.refinement.sound_alike import SOUND_LANGUAGES, join_spelled_out, likeness, sound_of, spelling_key
 from deployments.refinement.terms import Term, bar
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never, raise_if_stopped
 from deployments.text_joining import joined_words
 
 # Of two spellings less alike than this, no likeness of sound makes a term.
@@ -37,7 +36,7 @@ _BLOCK_PAIRS = 4_000_000
 _POSSESSIVE = re.compile(r"['’]s$", re.IGNORECASE)
 
 
-def boosted(segments: Sequence[Segment], terms: Sequence[Term], should_stop: StopSignal = never) -> tuple[Segment, ...]:
+def boosted(segments: Sequence[Segment], terms: Sequence[Term], should_stop: ShouldStop = never) -> tuple[Segment, ...]:
     """Segments in which words that sound like a term are the term; times, speakers and other words stay.
 
     A replacement covers its run's time and has its mean confidence. A term of several words becomes as many Words: one
@@ -83,7 +82,7 @@ class _Match:
     surplus: float
 
 
-def _matches(segments: Sequence[Segment], terms: Sequence[Term], should_stop: StopSignal) -> Iterator[_Match]:
+def _matches(segments: Sequence[Segment], terms: Sequence[Term], should_stop: ShouldStop) -> Iterator[_Match]:
     """Every run that may become a term, overlapping ones, too."""
     runs = _runs(segments, max(term.most_words for term in terms))
     for heard, term, alike in _likely(list(runs), terms, should_stop):
@@ -94,14 +93,13 @@ def _matches(segments: Sequence[Segment], terms: Sequence[Term], should_stop: St
 
 
 def _likely(
-    heard: Sequence[_Heard], terms: Sequence[Term], should_stop: StopSignal
+    heard: Sequence[_Heard], terms: Sequence[Term], should_stop: ShouldStop
 ) -> Iterator[tuple[_Heard, Term, float]]:
     """Keys with the terms that they may be, if the recogniser was unsure of them, and their likeness."""
     spelled = [(key, term) for term in terms for key in term.keys]
     block_runs = max(1, _BLOCK_PAIRS // len(spelled))
     for first in range(0, len(heard), block_runs):
-        if should_stop():
-            raise Cancelled
+        raise_if_stopped(should_stop)
         block = heard[first : first + block_runs]
         # All pairs at once in compiled code: 20 000 words are some 40 000 distinct runs.
         spellings = cdist(

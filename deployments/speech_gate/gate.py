@@ -9,7 +9,7 @@ from deployments.contracts import Samples, SpeechMap, TranscriptionWarning, Warn
 from deployments.speech_gate.regions import RegionSettings, speech_regions
 from deployments.speech_gate.silero import Probabilities, SileroVad
 from deployments.speech_gate.snr import estimate_snr_db
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class GateSettings:
 class VoiceActivityDetector(Protocol):
     """Gives the probability of speech in each 32 ms frame; SileroVad is the one that ships."""
 
-    def speech_probabilities(self, samples: Samples, should_stop: StopSignal = never) -> Probabilities:
+    def speech_probabilities(self, samples: Samples, should_stop: ShouldStop = never) -> Probabilities:
         """See SileroVad.speech_probabilities."""
 
 
@@ -41,7 +41,7 @@ class SpeechGateEngine:
         self._settings = settings or GateSettings()
         self._vad = vad or SileroVad()
 
-    def inspect(self, waveform: Waveform, should_stop: StopSignal = never) -> SpeechMap:
+    def inspect(self, waveform: Waveform, should_stop: ShouldStop = never) -> SpeechMap:
         """Find the speech of a recording and its signal-to-noise ratio.
 
         Returns:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
-from deployments.errors import Cancelled, EngineUnavailable
-from deployments.stopping import StopSignal, never
+from deployments.errors import EngineUnavailable
+from deployments.onnx_runtime import open_session
+from deployments.stopping import ShouldStop, never, raise_if_stopped
 
 FRAME_SAMPLES = 512
 """New samples in each frame, as the 16 kHz model was trained."""
@@ -64,14 +64,6 @@ def model_path() -> Path:
     )
 
 
-def single_thread_options() -> onnxruntime.SessionOptions:
-    """Options of a session that stays on its caller's thread: stages scale by replicas, not by threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return options
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RecurrentState:
     """What the network remembers of the frames before: hidden and cell of its LSTM, shape [1, 1, 128] each."""
@@ -83,17 +75,11 @@ class RecurrentState:
 class SileroVad:
     """Speech probabilities of whole recordings. Holds no state between calls; one instance serves many threads."""
 
-    def __init__(
-        self,
-        session: onnxruntime.InferenceSession | None = None,
-        block_frames: int = _BLOCK_FRAMES,
-    ) -> None:
-        self._session = session or onnxruntime.InferenceSession(
-            str(model_path()), single_thread_options(), providers=["CPUExecutionProvider"]
-        )
+    def __init__(self, block_frames: int = _BLOCK_FRAMES) -> None:
+        self._session = open_session(model_path())
         self._block_frames = block_frames
 
-    def speech_probabilities(self, samples: Samples, should_stop: StopSignal = never) -> Probabilities:
+    def speech_probabilities(self, samples: Samples, should_stop: ShouldStop = never) -> Probabilities:
         """Probability of speech in each frame of 32 ms.
 
         Args:
@@ -111,8 +97,7 @@ class SileroVad:
         gains = gains_for(_loudest_around(frame_power(samples), frame_count))
         state = RecurrentState()
         for first in range(0, frame_count, self._block_frames):
-            if should_stop():
-                raise Cancelled("Voice activity detection was cancelled")
+            raise_if_stopped(should_stop)
             last = min(first + self._block_frames, frame_count)
             frames = _frames(samples, first, last) * gains[first:last]
             probabilities[first:last], state = self.advance(frames, state)

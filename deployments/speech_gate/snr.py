@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
-from deployments.errors import Cancelled
 from deployments.speech_gate.silero import FRAME_S, FRAME_SAMPLES, Probabilities
-from deployments.stopping import StopSignal, never
+from deployments.stopping import ShouldStop, never, raise_if_stopped
 
 LOWEST_SNR_DB = -10.0
 """Speech this far below the noise is a tenth of it: the difference of two estimates that are no better than that."""
@@ -48,7 +47,7 @@ _FLOOR_ROUNDS = 5
 _BLOCK_FRAMES = 1024
 
 
-def estimate_snr_db(samples: Samples, probabilities: Probabilities, should_stop: StopSignal = never) -> float | None:
+def estimate_snr_db(samples: Samples, probabilities: Probabilities, should_stop: ShouldStop = never) -> float | None:
     """Level of the speech while it is active over the level of the noise.
 
     Args:
@@ -102,7 +101,7 @@ def _noise_floor(bands: Powers) -> Powers:
     return floor
 
 
-def _band_powers(samples: Samples, frame_count: int, should_stop: StopSignal) -> Powers:
+def _band_powers(samples: Samples, frame_count: int, should_stop: ShouldStop) -> Powers:
     """Power of each frame in bands of equal width on the mel scale, shape [frames, bands].
 
     In blocks: the spectra of two hours at once would take half a gigabyte.
@@ -111,8 +110,7 @@ def _band_powers(samples: Samples, frame_count: int, should_stop: StopSignal) ->
     edges = _band_edges()
     blocks = []
     for first in range(0, frame_count, _BLOCK_FRAMES):
-        if should_stop():
-            raise Cancelled("The signal-to-noise estimate was cancelled")
+        raise_if_stopped(should_stop)
         last = min(first + _BLOCK_FRAMES, frame_count)
         frames = samples[first * FRAME_SAMPLES : last * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
         # A recorder's constant offset is not noise that anybody hears.

@@ -16,8 +16,6 @@ from serve_app.access.lease_messages import AdmissionRequest, Admitted, Lease
 from serve_app.access.lease_reports import HolderTimes, LeaseReports
 from serve_app.access.visit import RateState
 
-__all__ = ["HolderTimes", "LeaseHolder"]
-
 
 class LeaseHolder:
     """Holds leases of the Limiter for as long as requests run, and gives them up however they end."""

@@ -95,7 +95,7 @@ class LeaseBook:
             return False
         if lease.sequence < holder.reported and lease.lease_id not in holder.pending:
             raise Cancelled("The request was given up before it was admitted")
-        if len(self._users.get(lease.user_id, ())) >= lease.cap:
+        if self.running(lease.user_id) >= lease.cap:
             raise ConcurrencyLimitReached(lease.cap, _RETRY_AFTER_S)
         self._add(holder, lease)
         return True

@@ -19,13 +19,7 @@ class RateLimits:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._hits = HitWindows(clock)
-        self._limiter = MovingWindowRateLimiter(self._hits)
-
-    @property
-    def users(self) -> int:
-        """Users who are remembered: those with a request within the last minute."""
-        return len(self._hits)
+        self._limiter = MovingWindowRateLimiter(HitWindows(clock))
 
     def hit(self, user_id: str, requests_per_minute: int) -> RateState:
         """Count one request; ``reset_s`` of what is left says when the oldest one leaves the minute.
@@ -56,10 +50,6 @@ class HitWindows(Storage, MovingWindowSupport):
         self._clock = clock
         # Ends of the hits, oldest first; keys in the order of their latest hit.
         self._ends: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def __len__(self) -> int:
-        self._forget()
-        return len(self._ends)
 
     @property
     def base_exceptions(self) -> type[Exception]:

@@ -169,10 +169,16 @@ async def show_job(job_id: str, caller: _Caller, services: _Services) -> JSONRes
     return await written(lambda: _with_result(job, services))
 
 
-@router.delete("/v1/jobs/{job_id}", summary="Cancel a job", responses=documented(error_body, {**_NO_JOB, **EVERY_CALL}))
-async def cancel_job(job_id: str, caller: _Caller, services: _Services) -> JobWithResult:
+@router.delete(
+    "/v1/jobs/{job_id}",
+    summary="Cancel a job",
+    response_model=JobWithResult,
+    responses=documented(error_body, {**_NO_JOB, **EVERY_CALL}),
+)
+async def cancel_job(job_id: str, caller: _Caller, services: _Services) -> JSONResponse:
     """A job that has not ended is cancelled: it costs nothing, and nothing is sent. One that has ended stays."""
-    return _with_result(await services.jobs.cancel(caller, job_id), services)
+    job = await services.jobs.cancel(caller, job_id)
+    return await written(lambda: _with_result(job, services))
 
 
 @router.get(

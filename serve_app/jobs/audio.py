@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from deployments.errors import EngineUnavailable, NotFound, ServiceUnavailable
+from deployments.errors import EngineUnavailable, NotFound, Overloaded, ServiceUnavailable
 from serve_app.jobs.rows import is_job_id
 from serve_app.settings import S3Settings, StorageSettings
 from serve_app.storage.location import storage_folder
@@ -26,6 +27,9 @@ Audio = npt.NDArray[np.uint8]
 _Result = TypeVar("_Result")
 # Files or objects at once; each thread mostly waits.
 _THREADS = 4
+# Left for others on the disk, above all for the database: an answer whose charge cannot be written is none.
+_KEPT_FREE_BYTES = 1024 * 1024 * 1024
+_RETRY_AFTER_S = 60.0
 _PART = re.compile(r"\.[0-9a-f]{8}\.part")
 
 
@@ -33,7 +37,11 @@ class AudioStore(Protocol):
     """Files by the id of their job. All methods raise ServiceUnavailable when the place does not answer, or is full."""
 
     async def put(self, name: str, audio: Audio) -> None:
-        """Keep a file; when this returns, it survives a crash of the machine as well as the place can promise."""
+        """Keep a file; when this returns, it survives a crash of the machine as well as the place can promise.
+
+        Raises:
+            Overloaded: it would leave too little room for others.
+        """
         ...
 
     async def get(self, name: str) -> Audio:
@@ -86,10 +94,11 @@ def open_audio_store(storage: StorageSettings, s3: S3Settings) -> AudioStore:
 class AudioFolder:
     """A folder of this machine, or one that all machines share."""
 
-    def __init__(self, folder: Path) -> None:
-        """Makes the folder, for this user alone, where it is missing."""
+    def __init__(self, folder: Path, kept_free_bytes: int = _KEPT_FREE_BYTES) -> None:
+        """Makes the folder, for this user alone, where it is missing; so much of its disk stays free."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
+        self._kept_free_bytes = kept_free_bytes
         # Of its own: Serve gives a replica with little CPU few threads for everything else.
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="audio-folder")
 
@@ -121,6 +130,8 @@ class AudioFolder:
 
     def _write(self, name: str, audio: Audio) -> None:
         """Under its name only when it is whole and on the disk; then the name itself is put there."""
+        if shutil.disk_usage(self._folder).free - audio.nbytes < self._kept_free_bytes:
+            raise Overloaded("There is no room for the audio of another job", _RETRY_AFTER_S)
         part = self._folder / f"{name}.{secrets.token_hex(4)}.part"
         try:
             with part.open("xb") as file:

@@ -11,20 +11,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import boto3
 import numpy as np
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from deployments.errors import NotFound, ServiceUnavailable
+from deployments.s3_client import s3_client
 from serve_app.jobs.audio import Audio, is_audio_name
 from serve_app.jobs.rows import JOB_ID_PREFIX
 from serve_app.settings import S3Settings
 
 _Result = TypeVar("_Result")
 _THREADS = 4
-_ATTEMPTS = 3
 _TIMEOUT_S = 10.0
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 
@@ -36,22 +34,7 @@ class AudioBucket:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="audio-bucket")
-        self._client = boto3.session.Session().client(
-            "s3",
-            endpoint_url=settings.endpoint_url,
-            region_name=settings.region,
-            config=Config(
-                connect_timeout=_TIMEOUT_S,
-                read_timeout=_TIMEOUT_S,
-                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-                max_pool_connections=_THREADS,
-                # With an endpoint of one's own this means paths: few such servers have a DNS name for each bucket.
-                s3={"addressing_style": "auto"},
-                # Not every such server knows the newer checksums.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
+        self._client = s3_client(settings.endpoint_url, settings.region, timeout_s=_TIMEOUT_S, connections=_THREADS)
 
     async def put(self, name: str, audio: Audio) -> None:
         """See AudioStore."""

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deployments.contracts import Transcript
 from serve_app.jobs.clock import DatabaseClock, database_time_s
+from serve_app.jobs.contact import DatabaseContact
 from serve_app.jobs.contracts import CallbackForm, Job, JobFailure, JobStatus
 from serve_app.jobs.messages import message_of
 from serve_app.jobs.outbox import post
@@ -37,14 +38,6 @@ class Biller(Protocol):
 
     async def bill(self, connection: AsyncConnection, job: Job, transcript: Transcript) -> None:
         """Record and charge a completed job, as part of a transaction; once, however often it is asked to."""
-        ...
-
-
-class Contact(Protocol):
-    """How long the runner has been in touch with the database (DatabaseContact)."""
-
-    def reached(self, now_s: float) -> bool:
-        """Note that the database answered; whether silent runners may be taken for dead."""
         ...
 
 
@@ -65,7 +58,7 @@ class JobQueue:
         settings: JobSettings,
         forms: Mapping[str, CallbackForm],
         biller: Biller,
-        contact: Contact,
+        contact: DatabaseContact,
         clock: DatabaseClock = database_time_s,
     ) -> None:
         self._database = database

@@ -59,8 +59,8 @@ def job_of(row: Row[Any]) -> Job:
 
 
 async def locked(connection: AsyncConnection, condition: ColumnElement[bool]) -> Row[Any] | None:
-    """The one row of JOBS; nobody else changes it until the transaction ends."""
-    return (await connection.execute(select(JOBS).where(condition).with_for_update())).one_or_none()
+    """The one row of JOBS, without its transcript; nobody else changes it until the transaction ends."""
+    return (await connection.execute(select(*WITHOUT_TRANSCRIPT).where(condition).with_for_update())).one_or_none()
 
 
 async def move(connection: AsyncConnection, row: Row[Any], status: JobStatus, **values: Any) -> Job:

@@ -52,7 +52,7 @@ class JobService:
         jobs, webhooks, sources = settings.jobs, settings.webhooks, settings.sources
         self._database = database
         self._audio = open_audio_store(settings.storage, sources.s3)
-        guard = AddressGuard(sources.allowed_hosts, sources.allowed_networks)
+        guard = AddressGuard(sources.allowed_hosts, sources.allowed_networks, sources.denied_networks)
         self._client = GuardedClient(guard, min(sources.connect_timeout_s, webhooks.timeout_s))
         biller = LedgerBiller(Ledger(database, billing=settings.access.billing), settings.access)
         queue = JobQueue(database, jobs, forms, biller, DatabaseContact(jobs.lease_s))

@@ -110,11 +110,10 @@ class JobStore:
             row = await locked(connection, and_(JOBS.c.id == job_id, JOBS.c.user_id == user_id))
             if row is None:
                 raise NotFound("job", job_id)
-            job = job_of(row)
-            if job.status in (JobStatus.QUEUED, JobStatus.RUNNING):
-                job = await move(connection, row, JobStatus.CANCELLED, ended_at_s=await self._clock(connection))
-            (job,) = await _with_deliveries(connection, [job])
-        return job
+            if row.status in (JobStatus.QUEUED, JobStatus.RUNNING):
+                await move(connection, row, JobStatus.CANCELLED, ended_at_s=await self._clock(connection))
+        # One that had ended may have a long transcript, for which nobody is to wait who writes.
+        return await self.find(user_id, job_id)
 
     async def _check_room(self, connection: AsyncConnection, user_id: str) -> None:
         queued = select(func.count()).where(JOBS.c.user_id == user_id, JOBS.c.status == JobStatus.QUEUED.value)

@@ -67,11 +67,6 @@ class JobWorker:
         self._signals = signals
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    @property
-    def running(self) -> int:
-        """Jobs that are worked on."""
-        return len(self._running)
-
     async def fill(self) -> None:
         """Begin with jobs while there are any and there is room."""
         while len(self._running) < self._concurrent_jobs:

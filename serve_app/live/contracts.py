@@ -139,11 +139,6 @@ class Final:
     warnings: tuple[TranscriptionWarning, ...] = ()
     failure: ServiceUnavailable | None = None
 
-    @property
-    def confidence(self) -> float:
-        """Mean of the words'; 0 without words."""
-        return sum(word.confidence for word in self.words) / len(self.words) if self.words else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:

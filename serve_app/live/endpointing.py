@@ -159,13 +159,8 @@ class Endpointer:
         self._recent: deque[Window] = deque(maxlen=self._longest // WINDOW_SAMPLES + 1)
 
     @property
-    def utterance_start(self) -> int | None:
-        """Where the running utterance's audio begins; None while none is open."""
-        return self._start
-
-    @property
     def utterance_end(self) -> int | None:
-        """Where its audio ends, were it closed now: at most the windows taken; None while none is open."""
+        """Where the open utterance's audio ends, were it closed now: at most the windows taken. None: none is open."""
         return None if self._start is None else self._end_of_audio(self._now)
 
     def advance(self, activity: VoiceActivity) -> list[EndpointEvent]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deployments.contracts import SpeakerCount, Voiceprint
+from deployments.diarization.engine import speaker_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class SpeakerRegister:
             None where it cannot be told.
         """
         if self._most == 1:
-            return _label(0)
+            return speaker_name(0)
         if voice is None:
             return None
         similarities = [speaker.similarity(voice) for speaker in self._speakers]
@@ -107,11 +108,7 @@ class SpeakerRegister:
         return self._settings.eager_similarity if is_short_of_speakers else self._settings.same_similarity
 
     def _open(self, voice: Voiceprint) -> str:
-        speaker = _Speaker(_label(len(self._speakers)), np.zeros(len(voice.embedding)))
+        speaker = _Speaker(speaker_name(len(self._speakers)), np.zeros(len(voice.embedding)))
         speaker.add(voice)
         self._speakers.append(speaker)
         return speaker.label
-
-
-def _label(number: int) -> str:
-    return f"SPEAKER_{number:02d}"

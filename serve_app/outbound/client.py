@@ -96,7 +96,7 @@ class GuardedClient:
         raise SourceUnreachable(f"more than {max_redirects} redirects, the last one to {url.host}")
 
     async def send(
-        self, method: str, url: str | HttpUrl, headers: Mapping[str, str], body: bytes, timeout_s: float
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
     ) -> Acknowledgement:
         """Send a request and follow no redirect; the body of the answer is not read.
 
@@ -105,9 +105,8 @@ class GuardedClient:
             SourceForbidden: its scheme or its address is not allowed.
             SourceUnreachable: no answer within timeout_s, all told.
         """
-        target = parse_http_url(url) if isinstance(url, str) else url
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=self._connect_timeout_s)
-        async with self._request(method, target, timeout, headers, body) as response:
+        async with self._request(method, parse_http_url(url), timeout, headers, body) as response:
             return Acknowledgement(response.status, retry_after_s(response.headers.get("Retry-After")))
 
     async def close(self) -> None:

@@ -6,8 +6,10 @@ What counts is the address of the very socket, never the name: see serve_app/out
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import psutil
 
 _Address = IPv4Address | IPv6Address
 _Network = IPv4Network | IPv6Network
@@ -51,24 +53,39 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _6TO4 = IPv6Network("2002::/16")
 
 
+def addresses_of_this_machine() -> Collection[str]:
+    """Those of its interfaces, as text; of IPv6 ones with their zone."""
+    return [address.address for interface in psutil.net_if_addrs().values() for address in interface]
+
+
 class AddressGuard:
     """Lets through what is on the public internet, and what the operator named.
 
     Args:
         allowed_hosts: host names that may resolve to any address; ``*.corp.example`` stands for every name below it.
         allowed_networks: networks in CIDR notation that may be connected to although they are not public.
+        denied_networks: networks that may not, although they are; what is allowed by name or network goes first.
+        own_addresses: a machine's own public address leads past its firewall to all that listens on it.
 
     Raises:
         ValueError: an entry is no host name or no network.
     """
 
-    def __init__(self, allowed_hosts: Iterable[str] = (), allowed_networks: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        allowed_hosts: Iterable[str] = (),
+        allowed_networks: Iterable[str] = (),
+        denied_networks: Iterable[str] = (),
+        own_addresses: Callable[[], Collection[str]] = addresses_of_this_machine,
+    ) -> None:
         names = [normal_host(host) for host in allowed_hosts]
         if any(not name.removeprefix("*.") or "*" in name.removeprefix("*.") for name in names):
             raise ValueError("an allowed host is a name, or *. and the end of a name")
         self._hosts = frozenset(name for name in names if not name.startswith("*"))
         self._suffixes = tuple(name.removeprefix("*") for name in names if name.startswith("*"))
-        self._networks: tuple[_Network, ...] = tuple(ipaddress.ip_network(network) for network in allowed_networks)
+        self._allowed = _networks_of(allowed_networks)
+        self._denied = _networks_of(denied_networks)
+        self._own_addresses = own_addresses
 
     def trusts(self, host: str) -> bool:
         """Whether the operator named this host, so that its addresses are not looked at."""
@@ -84,9 +101,19 @@ class AddressGuard:
         if isinstance(parsed, IPv6Address):
             parsed = IPv6Address(int(parsed))  # without its zone
         reached = _embedded(parsed)
-        if any(candidate in network for network in self._networks for candidate in (parsed, reached)):
+        if _is_in(self._allowed, parsed, reached):
             return True
-        return _is_public(reached)
+        if _is_in(self._denied, parsed, reached) or not _is_public(reached):
+            return False
+        return str(reached) not in self._own_addresses()
+
+
+def _networks_of(written: Iterable[str]) -> tuple[_Network, ...]:
+    return tuple(ipaddress.ip_network(network) for network in written)
+
+
+def _is_in(networks: Iterable[_Network], *addresses: _Address) -> bool:
+    return any(address in network for network in networks for address in addresses)
 
 
 def normal_host(host: str) -> str:

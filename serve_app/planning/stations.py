@@ -137,6 +137,7 @@ class FairQueue:
         self._flows: list[tuple[tuple[float, int], _Flow]] = []
         self._orders = itertools.count()
         self._virtual_time = 0.0
+        self._last_share_s = 0.0
         self.waiting = 0
 
     def add(self, windows_s: Sequence[float], since_s: float, done: Done) -> None:
@@ -148,6 +149,8 @@ class FairQueue:
     def next_batch(self, free_slots: int) -> list[tuple[float, _Flow]]:
         """The fairest next window, and others of similar length in fair order."""
         most = min(self._max_items, math.ceil(self.waiting / free_slots))
+        self._virtual_time += self._last_share_s
+        flows = len(self._flows)
         batch: list[tuple[float, _Flow]] = []
         longest_s, shortest_s = 0.0, math.inf
         shut: list[tuple[tuple[float, int], _Flow]] = []
@@ -163,13 +166,13 @@ class FairQueue:
             longest_s, shortest_s = longer_s, shorter_s
             batch.append((window_s, flow))
             flow.windows_s.popleft()
-            self._virtual_time = max(self._virtual_time, flow.start_tag)
-            flow.start_tag = self._virtual_time + window_s
+            flow.start_tag += window_s
             if flow.windows_s:
                 heapq.heappush(self._flows, (flow.rank, flow))
         for entry in shut:
             heapq.heappush(self._flows, entry)
         self.waiting -= len(batch)
+        self._last_share_s = sum(window_s for window_s, _ in batch) / max(1, flows)
         return batch
 
 

@@ -25,22 +25,17 @@ class AudioFetcher:
         settings: what may be fetched, and how long it may take.
         max_bytes: limit of every fetch.
         any_bucket: whether s3:// URLs may name any bucket where the settings list none.
-        client: shared with others, who close it; default: one of its own.
 
     Raises:
         ValueError: the settings name no valid networks or hosts.
     """
 
-    def __init__(
-        self, settings: SourceSettings, max_bytes: int, *, any_bucket: bool, client: GuardedClient | None = None
-    ) -> None:
+    def __init__(self, settings: SourceSettings, max_bytes: int, *, any_bucket: bool) -> None:
         self._max_bytes = max_bytes
         self._max_fetch_s = settings.max_fetch_s
-        self._own_client = None
-        if client is None:
-            guard = AddressGuard(settings.allowed_hosts, settings.allowed_networks)
-            client = self._own_client = GuardedClient(guard, settings.connect_timeout_s)
-        self._http = HttpSource(client, settings.max_redirects)
+        guard = AddressGuard(settings.allowed_hosts, settings.allowed_networks, settings.denied_networks)
+        self._client = GuardedClient(guard, settings.connect_timeout_s)
+        self._http = HttpSource(self._client, settings.max_redirects)
         self._s3 = S3Source(settings.s3, settings.connect_timeout_s, any_bucket=any_bucket)
 
     async def fetch(self, url: str, max_bytes: int | None = None) -> npt.NDArray[np.uint8]:
@@ -73,7 +68,6 @@ class AudioFetcher:
         return await self._http.fetch(parse_http_url(url), limit)
 
     async def close(self) -> None:
-        """Close the connections that are its own."""
+        """Close every connection."""
         await self._s3.close()
-        if self._own_client is not None:
-            await self._own_client.close()
+        await self._client.close()

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from deployments.errors import Cancelled, InvalidParameter, SourceForbidden, SourceUnreachable
-from deployments.stopping import StopSignal
+from deployments.errors import InvalidParameter, SourceForbidden, SourceUnreachable
+from deployments.stopping import ShouldStop, raise_if_stopped
 from serve_app.settings import S3Settings
 from serve_app.sources.byte_collector import ByteCollector
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # Downloads at once in one process; each is a thread that mostly waits.
 _THREADS = 8
-_ATTEMPTS = 3
 _CHUNK_BYTES = 256 * 1024
 _PREFIX = "s3://"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
@@ -44,7 +43,7 @@ def is_s3_url(text: str) -> bool:
     return text[: len(_PREFIX)].lower() == _PREFIX
 
 
-def parse_s3_url(text: str, parameter: str = "url") -> S3Url:
+def parse_s3_url(text: str) -> S3Url:
     """Take an s3:// URL apart.
 
     Raises:
@@ -53,7 +52,7 @@ def parse_s3_url(text: str, parameter: str = "url") -> S3Url:
     """
     bucket, _, key = text[len(_PREFIX) :].partition("/")
     if not _BUCKET.fullmatch(bucket) or not key or not {".", ".."}.isdisjoint(key.split("/")):
-        raise InvalidParameter(parameter, "an s3 URL is s3://bucket/key")
+        raise InvalidParameter("url", "an s3 URL is s3://bucket/key")
     return S3Url(bucket, key)
 
 
@@ -98,9 +97,8 @@ class S3Source:
         if self._client is not None:
             self._client.close()
 
-    def _download(self, url: S3Url, max_bytes: int, should_stop: StopSignal) -> npt.NDArray[np.uint8]:
-        if should_stop():
-            raise Cancelled("nobody waits for it any more")
+    def _download(self, url: S3Url, max_bytes: int, should_stop: ShouldStop) -> npt.NDArray[np.uint8]:
+        raise_if_stopped(should_stop)
         # Importing boto3 takes 0.4 s, which a service that is never sent such a URL need not spend.
         from serve_app.sources.s3_errors import S3_ERRORS, rejection
 
@@ -114,8 +112,7 @@ class S3Source:
                 collected.expect(declared)
                 while chunk := stream.read1(_CHUNK_BYTES):
                     collected.add(chunk)
-                    if should_stop():
-                        raise Cancelled("nobody waits for it any more")
+                    raise_if_stopped(should_stop)
         except S3_ERRORS as error:
             # From None: the messages quote endpoints, which may carry credentials.
             raise rejection(url.bucket, error) from None
@@ -125,27 +122,15 @@ class S3Source:
         return collected.array()
 
     def _connected(self) -> S3Client:
-        """The one client, for all threads; boto3 takes 0.15 s to make it."""
-        import boto3
-        from botocore.config import Config
+        """The one client, for all threads."""
+        from deployments.s3_client import s3_client
 
         with self._client_lock:
             if self._client is None:
-                self._client = boto3.session.Session().client(
-                    "s3",
-                    endpoint_url=self._settings.endpoint_url,
-                    region_name=self._settings.region,
-                    config=Config(
-                        connect_timeout=self._connect_timeout_s,
-                        read_timeout=self._connect_timeout_s,
-                        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-                        max_pool_connections=_THREADS,
-                        # With an endpoint of one's own, set here or by AWS_ENDPOINT_URL, this means paths: few such
-                        # servers have a DNS name for each bucket.
-                        s3={"addressing_style": "auto"},
-                        # Not every such server knows the newer checksums.
-                        request_checksum_calculation="when_required",
-                        response_checksum_validation="when_required",
-                    ),
+                self._client = s3_client(
+                    self._settings.endpoint_url,
+                    self._settings.region,
+                    timeout_s=self._connect_timeout_s,
+                    connections=_THREADS,
                 )
             return self._client

@@ -7,7 +7,7 @@ import pytest
 
 from deployments.errors import Cancelled
 from deployments.offload import EngineThreads
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 pytestmark = pytest.mark.unit
 
@@ -16,7 +16,7 @@ async def test_work_runs_in_a_thread_and_its_errors_come_back() -> None:
     threads = EngineThreads(1)
     assert await threads.run(lambda _: threading.current_thread()) is not threading.current_thread()
 
-    def breaks(_: StopSignal) -> None:
+    def breaks(_: ShouldStop) -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
@@ -27,7 +27,7 @@ async def test_a_caller_that_goes_away_stops_the_engine_and_frees_its_thread() -
     threads = EngineThreads(1)
     started, stopped = threading.Event(), threading.Event()
 
-    def works_until_told(should_stop: StopSignal) -> None:
+    def works_until_told(should_stop: ShouldStop) -> None:
         started.set()
         while not should_stop():
             stopped.wait(0.001)

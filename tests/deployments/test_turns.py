@@ -9,7 +9,7 @@ import pytest
 
 from deployments.errors import Cancelled
 from deployments.offload import EngineThreads
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +24,7 @@ class Recordings:
         self.begun = threading.Event()
         self.go_on = threading.Event()
 
-    def work(self, name: str, steps: int, should_stop: StopSignal) -> str:
+    def work(self, name: str, steps: int, should_stop: ShouldStop) -> str:
         for _ in range(steps):
             if should_stop():
                 raise Cancelled(name)

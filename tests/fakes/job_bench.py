@@ -16,9 +16,10 @@ from serve_app.access.plans import UNLIMITED
 from serve_app.access.visit import Caller, Visit
 from serve_app.jobs.audio import AudioFolder
 from serve_app.jobs.billing import LedgerBiller
+from serve_app.jobs.contact import DatabaseContact
 from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
 from serve_app.jobs.outbox import Outbox
-from serve_app.jobs.queue import Contact, JobQueue
+from serve_app.jobs.queue import JobQueue
 from serve_app.jobs.rows import new_job_id
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.sweeper import Sweeper
@@ -39,13 +40,6 @@ class FakeClock:
 
     async def __call__(self, _: AsyncConnection) -> float:
         return self.now_s
-
-
-class InTouch:
-    """Always in touch with the database, whatever time it is."""
-
-    def reached(self, now_s: float) -> bool:
-        return True
 
 
 class PlainForms:
@@ -106,13 +100,14 @@ class JobBench:
         ledger = Ledger(self.database, billing=False)
         self.store = JobStore(self.database, self.settings.max_queued_per_user, self.clock)
         self._biller = LedgerBiller(ledger, AccessSettings())
-        self.queue = self.queue_of(InTouch())
+        # Of leases that last no time: in touch with the database, whatever time it is.
+        self.queue = self.queue_of(DatabaseContact(0.0))
         self.outbox = Outbox(self.database, self.give_up_deliveries_after_s, 45.0, self.clock)
         self.audio = AudioFolder(self.folder / "audio")
         self.sweeper = Sweeper(self.database, self.audio, self.settings, self.clock)
         self._accepted = 0
 
-    def queue_of(self, contact: Contact) -> JobQueue:
+    def queue_of(self, contact: DatabaseContact) -> JobQueue:
         """Of a runner."""
         return JobQueue(self.database, self.settings, FORMS, self._biller, contact, self.clock)
 

@@ -58,9 +58,6 @@ class ScriptedModel:
             raise answer
         return answer
 
-    async def close(self) -> None:
-        pass
-
 
 def always(*edits: tuple[int, str, str]) -> ScriptedModel:
     """A model that answers every prompt with these edits."""

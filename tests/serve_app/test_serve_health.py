@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,6 +17,9 @@ from tests.fakes.virtual_time import virtually
 pytestmark = pytest.mark.unit
 
 
+request: ContextVar[str | None] = ContextVar("request", default=None)
+
+
 @dataclass
 class Controller:
     """One that can be away: then it answers those who asked when it is back."""
@@ -23,6 +27,7 @@ class Controller:
     asked: int = 0
     fails: bool = False
     missing: str | None = None
+    asked_by: str | None = None
     back: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -30,6 +35,7 @@ class Controller:
 
     async def __call__(self) -> ServeInstanceDetails:
         self.asked += 1
+        self.asked_by = request.get()
         await self.back.wait()
         if self.fails:
             raise RaySystemError("the controller is being replaced")
@@ -155,3 +161,12 @@ async def test_who_needs_no_speakers_is_served_while_no_diarizer_comes_up() -> N
         await asyncio.sleep(300)
         found = await health()
         assert (found.missing, found.is_ready) == ((stage,), True)
+
+
+@virtually
+async def test_a_question_for_all_is_no_part_of_the_request_that_came_first() -> None:
+    controller = Controller()
+    health = ServeHealth("service", ask=controller)
+    request.set("a probe that may hang up")
+    assert (await health()).is_ready
+    assert controller.asked_by is None

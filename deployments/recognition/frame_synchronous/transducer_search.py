@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from deployments.recognition.frame_synchronous.frame_words import FrameToken
-
-# To look whether windows are over, the host waits for a GPU, which waits in turn for what the host launches next.
-_STEPS_BETWEEN_LOOKS_ON_GPU = 8
+from deployments.recognition.written_rows import best_steps_between_looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,48 +38,74 @@ def greedy_search(
         frames: how many of the T belong to each window, [B].
         steps_between_looks: at windows that may be over; None: what is best for the device.
     """
-    config = model.config
-    steps_between_looks = steps_between_looks or (1 if encoded.device.type == "cpu" else _STEPS_BETWEEN_LOOKS_ON_GPU)
-    left = torch.arange(len(encoded), device=encoded.device)
-    at, said, ends = torch.zeros_like(left), torch.zeros_like(left), frames
-    blank: int = config.blank_token_id
-    prediction = _Prediction(model.decoder, torch.full_like(left, blank))
+    config, blank = model.config, model.config.blank_token_id
+    windows = _Windows(frames, config.max_symbols_per_step, steps_between_looks)
+    prediction = _Prediction(model.decoder, torch.full_like(windows.left, blank))
     durations = _durations(config, encoded.device)
-    steps: list[Tensor] = []
-    log_probabilities: list[Tensor] = []
     while True:
-        if len(steps) % steps_between_looks == 0:
-            going_on = torch.tensor([row for row, going in enumerate((at < ends).tolist()) if going], dtype=torch.long)
-            if not len(going_on):
+        staying = windows.staying()
+        if staying is not None:
+            if not len(staying):
                 break
-            if 2 * len(going_on) <= len(left):
-                going_on = going_on.to(left.device)
-                left, at, said, ends = left[going_on], at[going_on], said[going_on], ends[going_on]
-                prediction.keep(going_on)
+            prediction.keep(staying)
         scores = model.joint(
-            encoder_hidden_states=encoded[left, at.clamp(max=encoded.shape[1] - 1)],
+            encoder_hidden_states=encoded[windows.left, windows.at.clamp(max=encoded.shape[1] - 1)],
             decoder_hidden_states=prediction.output,
         ).float()
-        best = scores[:, : config.vocab_size].log_softmax(-1).max(-1)
-        token = best.indices
+        log_probability, token = scores[:, : config.vocab_size].log_softmax(-1).max(-1)
         is_blank = token == blank
         ahead = (
             is_blank.long() if durations is None else durations[is_blank.long(), _likeliest_duration(scores, config)]
         )
-        # As many symbols as may be said at a frame were: on to the next.
-        ahead = torch.maximum(ahead, said == config.max_symbols_per_step - 1)
-        said = (said + 1).masked_fill_(ahead > 0, 0)
-        steps.append(torch.stack([left, token, at, ahead]))
-        log_probabilities.append(best.values)
-        at = at + ahead
+        windows.go_on(token, log_probability, ahead)
         # Where asking costs nothing, the network does not run for nothing.
-        if steps_between_looks > 1 or not bool(is_blank.all()):
+        if windows.steps_between_looks > 1 or not bool(is_blank.all()):
             prediction.read(token, is_blank)
-    if not steps:
-        return [Transduced((), 0.0)] * len(encoded)
-    return _collect(
-        torch.cat(steps, -1).cpu().numpy(), torch.cat(log_probabilities).cpu().numpy(), frames.tolist(), blank
-    )
+    return windows.transduced(blank)
+
+
+class _Windows:
+    """How far the windows of a batch are, and each step on the way. Those that are over leave once they are half."""
+
+    def __init__(self, frames: Tensor, most_symbols: int, steps_between_looks: int | None) -> None:
+        self._frames, self._ends = frames, frames
+        self._most_symbols = most_symbols
+        self.steps_between_looks = steps_between_looks or best_steps_between_looks(frames.device)
+        self.left = torch.arange(len(frames), device=frames.device)
+        """Which windows of the batch go on, [windows left]."""
+        self.at = torch.zeros_like(self.left)
+        """The frame at which each of them is, [windows left]."""
+        self._said = torch.zeros_like(self.left)
+        self._steps: list[Tensor] = []
+        self._log_probabilities: list[Tensor] = []
+
+    def staying(self) -> Tensor | None:
+        """The windows left that go on, as indices into those; None: all, as far as is known. Before each step."""
+        if len(self._steps) % self.steps_between_looks:
+            return None
+        going_on = [row for row, goes_on in enumerate((self.at < self._ends).tolist()) if goes_on]
+        if 2 * len(going_on) > len(self.left):
+            return None
+        staying = torch.tensor(going_on, dtype=torch.long, device=self.left.device)
+        self.left, self.at, self._said = self.left[staying], self.at[staying], self._said[staying]
+        self._ends = self._ends[staying]
+        return staying
+
+    def go_on(self, token: Tensor, log_probability: Tensor, ahead: Tensor) -> None:
+        """One step of each window left: what was said with which probability, and by how many frames to go on."""
+        # As many symbols as may be said at a frame were: on to the next.
+        ahead = torch.maximum(ahead, self._said == self._most_symbols - 1)
+        self._said = (self._said + 1).masked_fill_(ahead > 0, 0)
+        self._steps.append(torch.stack([self.left, token, self.at, ahead]))
+        self._log_probabilities.append(log_probability)
+        self.at = self.at + ahead
+
+    def transduced(self, blank: int) -> list[Transduced]:
+        """What was heard, for each window of the batch."""
+        if not self._steps:
+            return [Transduced((), 0.0)] * len(self._frames)
+        steps, log_probabilities = torch.cat(self._steps, -1), torch.cat(self._log_probabilities)
+        return _collect(steps.cpu().numpy(), log_probabilities.cpu().numpy(), self._frames.tolist(), blank)
 
 
 class _Prediction:

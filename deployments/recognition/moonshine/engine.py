@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import onnxruntime
 
 from deployments.contracts import Samples
+from deployments.onnx_runtime import open_session
 from deployments.recognition.engine import Hypothesis, SpeechWindow
 from deployments.recognition.moonshine.alignment import timed_words, token_starts
 from deployments.recognition.moonshine.beam_search import Decoded, SearchSettings, beam_search
@@ -44,8 +44,8 @@ class MoonshineEngine:
     def __init__(self, settings: MoonshineSettings) -> None:
         folder = model_folder()
         encoder, decoder = read_encoder(folder), read_decoder(folder)
-        self._encoder = _session(encoder_graph(encoder, decoder), settings.threads)
-        self._decoder = _session(DecoderGraph(decoder).serialize(), settings.threads)
+        self._encoder = open_session(encoder_graph(encoder, decoder), settings.threads)
+        self._decoder = open_session(DecoderGraph(decoder).serialize(), settings.threads)
         self._tokenizer = Tokenizer(folder / "tokenizer.bin")
         self._search = SearchSettings(beams=settings.beams)
 
@@ -89,10 +89,3 @@ class MoonshineEngine:
             window,
         )
         return Attempt(Hypothesis(words, float(np.mean(decoded.log_probabilities))), ended=not decoded.hit_limit)
-
-
-def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

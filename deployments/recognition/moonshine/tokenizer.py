@@ -19,9 +19,6 @@ class Tokenizer:
     def __init__(self, file: Path) -> None:
         self._pieces = read_pieces(file.read_bytes())
 
-    def __len__(self) -> int:
-        return len(self._pieces)
-
     def words(self, tokens: Sequence[int]) -> list[TokenizedWord]:
         """The words that the tokens spell, in order."""
         return spell_words([self._pieces[token] for token in tokens])

@@ -1,25 +1,23 @@
 """Reads the weights of Moonshine tiny out of the files that the moonshine-voice wheel carries.
 
-The wheel ships ONNX Runtime's own .ort files. A session that is opened with optimisation off can write the graph back
-as plain ONNX; from that we take the tensors by the names of the nodes that use them, and leave the graph itself alone
-(graphs.py builds a leaner one).
+The wheel ships ONNX Runtime's own .ort files. From their plain graphs we take the tensors by the names of the nodes
+that use them, and leave the graphs themselves alone (graphs.py builds leaner ones).
 """
 
 from __future__ import annotations
 
 import importlib.util
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import numpy_helper
 
 from deployments.errors import EngineUnavailable
+from deployments.onnx_runtime import as_plain_onnx
 
 Array = npt.NDArray[np.float32]
 
@@ -67,12 +65,12 @@ def model_folder() -> Path:
 
 def read_encoder(folder: Path) -> Weights:
     """Weights of the encoder, names without prefix."""
-    return _collect(_as_onnx(folder / "encoder_model.ort").graph, prefix="/")
+    return _collect(_graph(folder / "encoder_model.ort"), prefix="/")
 
 
 def read_decoder(folder: Path) -> Weights:
     """Weights of the decoder (``layers.N…``, ``norm.weight``, ``embed_tokens``, ``proj_out``)."""
-    merged = _as_onnx(folder / "decoder_model_merged.ort").graph
+    merged = _graph(folder / "decoder_model_merged.ort")
     branch_node = next(node for node in merged.node if node.op_type == "If")
     # The branch without a cache also computes the cross-attention keys and values, so it has every weight.
     whole = next(attribute.g for attribute in branch_node.attribute if attribute.name == "else_branch")
@@ -80,16 +78,8 @@ def read_decoder(folder: Path) -> Weights:
     return _collect(whole, prefix="/model/decoder/")
 
 
-def _as_onnx(ort_file: Path) -> onnx.ModelProto:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    with tempfile.TemporaryDirectory(prefix="rayscribe-") as folder:
-        plain = Path(folder) / "model.onnx"
-        options.optimized_model_filepath = str(plain)
-        options.add_session_config_entry("session.save_model_format", "ONNX")
-        onnxruntime.InferenceSession(str(ort_file), options, providers=["CPUExecutionProvider"])
-        return onnx.load(str(plain))
+def _graph(ort_file: Path) -> onnx.GraphProto:
+    return onnx.load_model_from_string(as_plain_onnx(ort_file)).graph
 
 
 def _collect(graph: onnx.GraphProto, prefix: str) -> Weights:

@@ -82,10 +82,6 @@ class Tokenizer:
             chosen = (self._before_prompt, *text)
         return chosen
 
-    def text(self, tokens: Sequence[int]) -> str:
-        """What the tokens spell."""
-        return b"".join(self._bytes[token] for token in tokens).decode("utf-8", errors="replace").strip()
-
     def words(self, tokens: Sequence[int]) -> list[TokenizedWord]:
         """Words in order; a token that spells part of a character, or punctuation, belongs to the word it touches."""
         return _joined_punctuation(_split(self._characters(tokens)))

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from deployments.checkpoints.fetching import fetch
-from deployments.errors import Cancelled, EngineUnavailable, ServiceUnavailable
+from deployments.errors import EngineUnavailable, ServiceUnavailable
 from deployments.offload import EngineThreads
 from deployments.refinement.polish.model import Prompt
 from deployments.refinement.polish.options import CheckpointOptions
-from deployments.stopping import StopSignal
+from deployments.stopping import ShouldStop, raise_if_stopped
 from deployments.torch_runtime import halving, placement_of
 
 _ANSWER_START = '{"edits":'
@@ -66,12 +66,6 @@ class CheckpointModel:
             self._worker = asyncio.create_task(self._work())
         return await answer
 
-    async def close(self) -> None:
-        """See LanguageModel."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
-
     async def _work(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[: self._batch_size], self._waiting[self._batch_size :]
@@ -107,16 +101,15 @@ class CheckpointModel:
         )
         return text
 
-    def _answers(self, batch: Sequence[_Waiting], should_stop: StopSignal) -> list[str]:
+    def _answers(self, batch: Sequence[_Waiting], should_stop: ShouldStop) -> list[str]:
         def nobody_waits() -> bool:
             return should_stop() or all(waiting.answer.done() for waiting in batch)
 
         texts = halving(partial(self._generated, nobody_waits=nobody_waits), batch)
-        if should_stop():
-            raise Cancelled
+        raise_if_stopped(should_stop)
         return texts
 
-    def _generated(self, batch: Sequence[_Waiting], *, nobody_waits: StopSignal) -> list[str]:
+    def _generated(self, batch: Sequence[_Waiting], *, nobody_waits: ShouldStop) -> list[str]:
         import torch
         from transformers import StoppingCriteriaList
 

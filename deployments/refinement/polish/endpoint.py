@@ -67,10 +67,6 @@ class EndpointModel:
             self._observer.spent(usage.prompt_tokens or 0, usage.completion_tokens or 0)
         return _text(completion)
 
-    async def close(self) -> None:
-        """See LanguageModel."""
-        await self._client.close()
-
     async def _completion(self, prompt: Prompt, max_tokens: int, timeout_s: float) -> ChatCompletion:
         return await self._client.chat.completions.create(
             model=self._options.model,

@@ -59,7 +59,3 @@ class MeasuredModel:
             raise
         finally:
             self._observer.answered(outcome, self._clock() - asked_s)
-
-    async def close(self) -> None:
-        """See LanguageModel."""
-        await self._model.close()

@@ -31,7 +31,3 @@ class LanguageModel(Protocol):
             ServiceUnavailable: no answer.
         """
         ...
-
-    async def close(self) -> None:
-        """Give back what it holds."""
-        ...

@@ -15,9 +15,6 @@ _HEADER = struct.Struct("<4sBBqIIIB")
 _CHECKSUM = slice(22, 26)
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 
-MAX_PAGE_BYTES = _HEADER.size + 255 + 255 * 255
-"""The format itself allows no longer page; so much waits at most for its end."""
-
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 

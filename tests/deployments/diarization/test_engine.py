@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples, SpeakerCount, SpeakerTurn
-from deployments.diarization.community1 import Community1, load_community1, open_session
+from deployments.diarization.community1 import Community1, load_community1
 from deployments.diarization.embedding import TrunkPieces
 from deployments.diarization.onnx_trunk import OnnxSegmenter, OnnxTrunkEmbedder, compute_fbank, load_onnx_diarizer
 from deployments.diarization.segmentation import (
@@ -21,6 +21,7 @@ from deployments.diarization.segmentation import (
 )
 from deployments.diarization.shared_trunk import SharedTrunkDiarizer
 from deployments.errors import Cancelled, EngineUnavailable
+from deployments.onnx_runtime import open_session
 from deployments.stopping import never
 
 pytestmark = pytest.mark.engine

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from deployments.checkpoints.cache import CheckpointCache
 from deployments.checkpoints.source import CheckpointSource
+from deployments.contracts import SAMPLE_RATE_HZ
 from deployments.diarization.engines import (
     DEFAULT_ENGINE,
     DiarizationEngineOptions,
     diarization_capabilities,
-    diarization_engines,
     load_diarization_engine,
 )
 from deployments.errors import EngineUnavailable
+from deployments.stopping import never
 from deployments.torch_runtime import Precision, TorchSettings
 
 pytestmark = pytest.mark.unit
@@ -23,15 +25,14 @@ pytestmark = pytest.mark.unit
 FOLDER = CheckpointSource("/a/folder")
 
 
-def test_the_default_is_one_of_them() -> None:
-    assert DEFAULT_ENGINE in diarization_engines()
+def test_the_default_promises_voiceprints() -> None:
     assert diarization_capabilities(DEFAULT_ENGINE, DiarizationEngineOptions()).voiceprints
 
 
 @pytest.mark.engine
-def test_an_engine_is_what_its_name_promises() -> None:
+def test_the_default_has_the_voiceprints_that_it_promises() -> None:
     engine = load_diarization_engine(DEFAULT_ENGINE, DiarizationEngineOptions(torch=TorchSettings(threads=2)))
-    assert engine.capabilities == diarization_capabilities(DEFAULT_ENGINE, DiarizationEngineOptions())
+    assert engine.voiceprint(np.zeros(SAMPLE_RATE_HZ, np.float32), never) is None
 
 
 def test_pyannote_promises_no_voiceprints() -> None:

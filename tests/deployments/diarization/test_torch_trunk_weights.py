@@ -19,6 +19,7 @@ from deployments.diarization.checkpoint_file import Inert, read_checkpoint
 from deployments.diarization.torch_trunk import load_torch_diarizer
 from deployments.diarization.torch_trunk_weights import State, sinc_filters, weights_from_folder, weights_from_wheel
 from deployments.errors import EngineUnavailable
+from deployments.stopping import never
 from deployments.torch_runtime import TorchSettings
 from tests.fakes.community1_folder import Specifications, write_community1_folder
 
@@ -49,7 +50,7 @@ def test_a_folder_has_the_same_weights_as_the_wheel_whose_they_are(folder: Path)
     assert_equal_states(ours.head, wheel.head)
     np.testing.assert_array_equal(ours.plda.transform, wheel.plda.transform)
     np.testing.assert_array_equal(ours.plda.lda_mean, wheel.plda.lda_mean)
-    assert load_torch_diarizer(TorchSettings("cpu"), folder).capabilities.voiceprints
+    assert load_torch_diarizer(TorchSettings("cpu"), folder).voiceprint(np.zeros(16_000, np.float32), never) is None
 
 
 def test_sinc_filters_pass_their_band_alone() -> None:

@@ -39,7 +39,7 @@ def identify(
 ) -> tuple[LanguageSpan, ...]:
     engine = FakeLanguageEngine(list(zip(spans, script, strict=True)))
     identifier = Identifier(engine, settings or SmoothingSettings())
-    return identifier.identify(SILENCE, spans, lambda: False, candidates, before)
+    return identifier.identify(SILENCE, spans, lambda: False, candidates or engine.languages, before)
 
 
 def languages(spans: Sequence[LanguageSpan]) -> list[str]:
@@ -170,7 +170,7 @@ def test_stretches_hold_every_region_once_and_in_order(
 def test_speech_of_one_language_is_listened_to_in_long_stretches() -> None:
     spans = regions(2, 2, 2, 2, 2, 2)
     engine = FakeLanguageEngine([(span, ENGLISH) for span in spans])
-    Identifier(engine, SmoothingSettings()).identify(SILENCE, spans, lambda: False)
+    Identifier(engine, SmoothingSettings()).identify(SILENCE, spans, lambda: False, engine.languages)
     assert engine.heard == [(TimeSpan(0.0, 9.5), TimeSpan(10.0, 14.5))]
 
 
@@ -178,7 +178,7 @@ def test_a_stretch_of_two_languages_is_taken_apart() -> None:
     german, english = {"de": 0.999, "en": 0.001}, {"de": 0.001, "en": 0.999}
     spans = regions(4, 4, 4, 4, 4, 4)
     engine = FakeLanguageEngine(list(zip(spans, [german, *[english] * 5], strict=True)))
-    found = Identifier(engine, SmoothingSettings()).identify(SILENCE, spans, lambda: False)
+    found = Identifier(engine, SmoothingSettings()).identify(SILENCE, spans, lambda: False, engine.languages)
     assert [(span.language, span.span.start_s, span.span.end_s) for span in found] == [
         ("de", 0.0, 4.0),
         ("en", 4.5, 26.5),
@@ -191,13 +191,13 @@ def test_a_stretch_beside_another_language_is_taken_apart_however_sure_it_seems(
     german, english = {"de": 0.999, "en": 0.001}, {"de": 0.001, "en": 0.999}
     spans = regions(0.8, 8.0, 9.0, pause_s=0.1)
     engine = FakeLanguageEngine(list(zip(spans, [german, english, german], strict=True)))
-    Identifier(engine, SmoothingSettings()).identify(SILENCE, spans, lambda: False)
+    Identifier(engine, SmoothingSettings()).identify(SILENCE, spans, lambda: False, engine.languages)
     assert engine.heard == [(TimeSpan(0.0, 8.9), spans[2]), (spans[0], spans[1])]
 
 
 def test_the_single_language_engine_is_certain() -> None:
     identifier = Identifier(SingleLanguage(frozenset({"en"})), SmoothingSettings())
-    (span,) = identifier.identify(SILENCE, regions(2, 3), lambda: False)
+    (span,) = identifier.identify(SILENCE, regions(2, 3), lambda: False, frozenset({"en"}))
     assert (span.language, span.probability) == ("en", 1.0)
 
 

@@ -191,6 +191,5 @@ async def test_the_stage_chooses_among_what_the_recogniser_knows(folder: Path) -
         ("en", 0.0, 6.0),
         ("de", 7.0, 13.5),
     ]
-    assert [span.language for span in await stage.identify(Waveform(RECORDING), REGIONS, ())] == ["en", "de"]
     with pytest.raises(UnsupportedParameter, match="de, en"):
         await stage.identify(Waveform(RECORDING), REGIONS, ("or", "as"))

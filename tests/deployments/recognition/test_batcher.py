@@ -155,11 +155,10 @@ async def test_a_cancelled_request_never_reaches_the_engine() -> None:
     await settled()
     gone = asyncio.create_task(batcher.submit([("gone", 1.0), ("gone too", 1.0)], timeout_s=100))
     await settled()
-    assert batcher.load.queued_items == 2
+    assert batcher.stats.waiting == 2.0
     gone.cancel()
     await settled()
-    assert batcher.load.queued_items == 0
-    assert batcher.load.queued_s == 0
+    assert batcher.stats.waiting == 0
     engine.gate.release(1)
     await running
     assert engine.batches == [["running"]]
@@ -277,8 +276,88 @@ def test_every_item_is_answered_once_and_in_order(submissions: list[list[float]]
         )
         assert answers == [[name.upper() for name in row] for row in names]
         assert all(len(batch) <= max_items for batch in engine.batches)
-        assert batcher.load.queued_items == 0
-        assert batcher.load.queued_s == pytest.approx(0, abs=1e-6)
+        assert batcher.stats.waiting == pytest.approx(0, abs=1e-6)
         await batcher.close()
 
     run_virtually(main)
+
+
+def test_what_expired_leaves_its_room_to_others() -> None:
+    async def main() -> None:
+        engine = Engine(held=True)
+        batcher: Batcher[str, str] = Batcher(engine, BatchLimits(max_queued_s=10.0))
+        loop = asyncio.get_running_loop()
+        running = asyncio.create_task(batcher.submit([("running", 1.0)], timeout_s=100))
+        await settled()
+        late = asyncio.create_task(batcher.submit([("late", 9.0)], timeout_s=5))
+        await settled()
+        loop._jumping.now_s += 6  # type: ignore[attr-defined]
+        engine.gate.release(2)
+        await running
+        with pytest.raises(DeadlineExceeded):
+            await late
+        assert batcher.stats.waiting == 0
+        assert await batcher.submit([("next", 9.0)], timeout_s=5) == ["NEXT"]
+        await batcher.close()
+
+    run_virtually(main)
+
+
+async def test_a_batch_costs_its_longest_item_times_its_items() -> None:
+    engine = Engine(held=True)
+    batcher: Batcher[str, str] = Batcher(engine, BatchLimits(max_padded_s=60.0))
+    first = asyncio.create_task(batcher.submit([("first", 1.0)], timeout_s=100))
+    await settled()
+    rest = asyncio.create_task(batcher.submit([("a", 20.0), ("b", 11.0), ("c", 11.0), ("d", 11.0)], timeout_s=100))
+    await settled()
+    engine.gate.release(3)
+    await asyncio.gather(first, rest)
+    assert engine.batches == [["first"], ["a", "b", "c"], ["d"]]
+    await batcher.close()
+
+
+async def test_shares_are_seconds_of_audio_and_not_items() -> None:
+    engine = Engine(held=True)
+    batcher: Batcher[str, str] = Batcher(engine, BatchLimits(max_items=1))
+    first = asyncio.create_task(batcher.submit([("first", 1.0)], timeout_s=100))
+    await settled()
+    long = asyncio.create_task(batcher.submit([("long", 20.0)] * 4, timeout_s=100))
+    short = asyncio.create_task(batcher.submit([("short", 5.0)] * 16, timeout_s=100))
+    await settled()
+    engine.gate.release(21)
+    await asyncio.gather(first, long, short)
+    half = [batch[0] for batch in engine.batches[1:11]]
+    assert (half.count("long"), half.count("short")) == (2, 8)
+    await batcher.close()
+
+
+async def test_newcomers_do_not_starve_who_waits() -> None:
+    """A long recording gets its share while short ones keep coming, one for each that is done."""
+    engine = Engine()
+    batcher: Batcher[str, str] = Batcher(engine, BatchLimits(max_items=1))
+    long = asyncio.create_task(batcher.submit([("long", 10.0)] * 10, timeout_s=1e6))
+
+    async def caller() -> None:
+        while not long.done() and len(engine.batches) < 500:
+            await batcher.submit([("short", 5.0)], timeout_s=1e6)
+
+    callers = [asyncio.create_task(caller()) for _ in range(3)]
+    await asyncio.gather(*callers)
+    done = [batch[0] for batch in engine.batches].count("long")
+    long.cancel()
+    await asyncio.gather(long, return_exceptions=True)
+    await batcher.close()
+    assert done == 10, f"{done} of 10 windows in {len(engine.batches)} batches"
+
+
+async def test_who_comes_while_a_long_recording_is_served_is_next() -> None:
+    engine = Engine(held=True)
+    batcher: Batcher[str, str] = Batcher(engine, BatchLimits(max_items=1))
+    long = asyncio.create_task(batcher.submit([("long", 10.0)] * 4, timeout_s=100))
+    await settled()
+    short = asyncio.create_task(batcher.submit([("short", 5.0)], timeout_s=100))
+    await settled()
+    engine.gate.release(5)
+    await asyncio.gather(long, short)
+    assert [batch[0] for batch in engine.batches] == ["long", "short", "long", "long", "long"]
+    await batcher.close()

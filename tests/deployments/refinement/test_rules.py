@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deployments.contracts import RefinementContext, RefinementTask, Vocabulary, VocabularyTerm
 from deployments.errors import Cancelled
-from deployments.refinement.deployment import Refiner
+from deployments.refinement.deployment import Refiner, RefinerConfig
 from deployments.refinement.hints import hint_terms
 from deployments.refinement.rewording import without_marks
 from deployments.refinement.rules import refined_by_rules
@@ -43,9 +43,9 @@ def test_scripts_are_corrected_before_terms_are_looked_for() -> None:
 
 async def test_a_context_has_hesitations_left_out() -> None:
     heard = (segment("um we go. uh where"),)
-    assert (await Refiner().refine(heard, RefinementTask())).segments[0].text == "Um we go. Uh where."
+    assert (await Refiner(RefinerConfig()).refine(heard, RefinementTask())).segments[0].text == "Um we go. Uh where."
     asked = RefinementTask(context=RefinementContext(text="a walk"))
-    assert (await Refiner().refine(heard, asked)).segments[0].text == "We go. Where."
+    assert (await Refiner(RefinerConfig()).refine(heard, asked)).segments[0].text == "We go. Where."
 
 
 def test_cancelled_work_stops() -> None:

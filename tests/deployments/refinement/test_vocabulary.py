@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deployments.contracts import RefinementTask, Segment, Vocabulary, VocabularyTerm, Word
 from deployments.errors import Cancelled
-from deployments.refinement.deployment import Refiner
+from deployments.refinement.deployment import Refiner, RefinerConfig
 from deployments.refinement.terms import Term, made_ready
 from deployments.refinement.vocabulary import boosted
 
@@ -192,7 +192,7 @@ def test_many_terms_are_compared_a_few_words_at_a_time() -> None:
 
 async def test_the_refiner_boosts_and_puts_a_capital_where_a_sentence_begins() -> None:
     task = RefinementTask(vocabulary=Vocabulary.of([VocabularyTerm("Kubernetes"), VocabularyTerm("metformin")]))
-    refined = await Refiner().refine((segment("met forming helps. so does cooper netties"),), task)
+    refined = await Refiner(RefinerConfig()).refine((segment("met forming helps. so does cooper netties"),), task)
     assert refined.segments[0].text == "Metformin helps. So does Kubernetes."
 
 

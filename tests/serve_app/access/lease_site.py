@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from deployments.errors import ConcurrencyLimitReached
-from serve_app.access.lease_holder import HolderTimes, LeaseHolder
+from serve_app.access.lease_holder import LeaseHolder
+from serve_app.access.lease_reports import HolderTimes
 from tests.fakes.limiter_link import LimiterHandle, LimiterLink
 from tests.fakes.signals import RecordedSignals
 from tests.fakes.virtual_time import run_virtually

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import func, select, update
 
-from deployments.errors import ConcurrencyLimitReached, InsufficientCredits, Unauthenticated
+from deployments.errors import ConcurrencyLimitReached, InsufficientCredits, RateLimitReached, Unauthenticated
 from serve_app.access.client_secrets import ClientSecretStore
 from serve_app.access.control import AccessControl
 from serve_app.access.keys import KeyStore
-from serve_app.access.lease_holder import HolderTimes, LeaseHolder
+from serve_app.access.lease_holder import LeaseHolder
+from serve_app.access.lease_reports import HolderTimes
 from serve_app.access.ledger import Ledger
 from serve_app.access.plans import Plan
 from serve_app.access.users import User
@@ -193,3 +194,19 @@ async def test_many_secrets_at_once(secrets: ClientSecretStore, caller: Caller) 
     made = await asyncio.gather(*(secrets.make(caller, str(number), 60.0) for number in range(20)))
     found = await asyncio.gather(*(secrets.redeem(secret.value, needs_key=True) for secret in made))
     assert [session for _, session in found] == [str(number) for number in range(20)]
+
+
+async def test_the_door_counts_by_the_apis_cap_and_by_the_rate(door: Door, caller: Caller, ann: User) -> None:
+    keys = KeyStore(door.database, cache_s=0.0, clock=door.clock)
+    key = (await keys.create(ann, "k")).key
+    access = door.control(
+        Plan(concurrent_requests=5, dialect_concurrent_requests={"sixtydb": 1}, requests_per_minute=3)
+    )
+    async with access.admitted(key, "sixtydb"):
+        with pytest.raises(ConcurrencyLimitReached):
+            async with access.admitted(key, "sixtydb"):
+                pass
+        async with access.admitted(key, "openai"), access.admitted(key, "openai"):
+            with pytest.raises(RateLimitReached):
+                async with access.admitted(key, "openai"):
+                    pass

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.errors import ConcurrencyLimitReached
-from serve_app.access.lease_holder import HolderTimes, LeaseHolder
+from serve_app.access.lease_holder import LeaseHolder
+from serve_app.access.lease_reports import HolderTimes
 from serve_app.access.leases import BookSize
 from tests.examples import examples
 from tests.fakes.limiter_link import LimiterHandle, LimiterLink

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.errors import RateLimitReached
-from serve_app.access.rate_limits import RateLimits
+from serve_app.access.rate_limits import HitWindows, RateLimits
 from serve_app.access.visit import RateState
 from tests.fakes.clock import FakeClock
 
@@ -49,15 +49,14 @@ def test_refused_requests_do_not_count() -> None:
 
 def test_users_are_forgotten_a_minute_after_their_last_request() -> None:
     clock = FakeClock()
-    rates = RateLimits(clock)
+    windows = HitWindows(clock)
     for number in range(100):
-        rates.hit(f"user{number}", 5)
+        windows.incr(f"user{number}", 60)
     clock.now_s += 30
-    rates.hit("user7", 5)
+    windows.incr("user7", 60)
     clock.now_s += 31
-    assert rates.users == 1
-    clock.now_s += 30
-    assert rates.users == 0
+    windows.incr("new", 60)
+    assert windows.reset() == 2
 
 
 @given(
@@ -77,3 +76,13 @@ def test_never_more_than_the_limit_in_any_minute_and_never_fewer(pauses_s: list[
         else:
             with pytest.raises(RateLimitReached):
                 rates.hit("ann", limit)
+
+
+def test_a_busy_limiter_remembers_nobody_who_is_gone() -> None:
+    clock = FakeClock()
+    rates = RateLimits(clock)
+    for number in range(100):
+        rates.hit(f"user{number}", 5)
+    clock.now_s += 61
+    rates.hit("busy", 5)
+    assert len(rates._hits._ends) == 1

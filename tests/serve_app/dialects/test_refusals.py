@@ -127,3 +127,20 @@ def test_a_caller_who_sends_for_ever_is_not_heard_for_ever() -> None:
     caller = Caller(endless())
     assert heard(caller, "/door") == [*ANSWER, "end"]
     assert caller.sent <= 40
+
+
+def test_of_many_who_send_nothing_more_few_are_waited_for() -> None:
+    async def crowd() -> tuple[list[Caller], int]:
+        served = app(1)
+        callers = [Caller(iter([CHUNK]), then_hangs=True) for _ in range(100)]
+        calls = [asyncio.create_task(caller.call(served, "/door")) for caller in callers]
+        await asyncio.sleep(0.1)
+        at_once = sum(call.done() for call in calls)
+        await asyncio.gather(*calls)
+        return callers, at_once
+
+    callers, at_once = run_virtually(crowd)
+    assert at_once == 68
+    assert all(caller.events == [*ANSWER, "end"] for caller in callers)
+    # Places are free again.
+    assert heard(Caller(iter([CHUNK] * 3)), "/door") == [*ANSWER, "all sent", "end"]

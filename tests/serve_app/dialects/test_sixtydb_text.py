@@ -23,7 +23,7 @@ from deployments.contracts import (
     TranscriptionRequest,
     Word,
 )
-from deployments.refinement.deployment import Refiner
+from deployments.refinement.deployment import Refiner, RefinerConfig
 from serve_app.engine_settings import LanguageSettings, RecognitionSettings
 from serve_app.pipeline import Pipeline, SegmentSink, StageHandles
 from serve_app.settings import Settings
@@ -88,7 +88,7 @@ def hearing(said: Sequence[Said]) -> FakeGraph:
 
     graph.language_identifier = FakeStage(identify=identify)
     graph.recognizer = FakeStage(recognize=recognize)
-    graph.refiner = FakeStage(refine=Refiner().refine)
+    graph.refiner = FakeStage(refine=Refiner(RefinerConfig()).refine)
     return graph
 
 

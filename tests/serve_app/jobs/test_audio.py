@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deployments.errors import EngineUnavailable, NotFound, ServiceUnavailable
+from deployments.errors import EngineUnavailable, NotFound, Overloaded, ServiceUnavailable
 from serve_app.jobs.audio import AudioFolder, AudioStore, open_audio_store
 from serve_app.settings import S3Settings, StorageSettings
 from tests.fakes.s3_server import S3_ENVIRONMENT, running_s3_server
@@ -112,3 +113,12 @@ async def test_a_bucket_that_is_not_there_is_an_outage_that_tells_no_endpoint(
 def test_other_places_are_refused(url: str) -> None:
     with pytest.raises(EngineUnavailable, match="s3://bucket/prefix"):
         open_audio_store(StorageSettings(audio_url=url), S3Settings())
+
+
+async def test_the_disk_keeps_room_for_the_database(tmp_path: Path) -> None:
+    free_bytes = shutil.disk_usage(tmp_path).free
+    full = AudioFolder(tmp_path / "full", kept_free_bytes=2 * free_bytes)
+    with pytest.raises(Overloaded, match="no room"):
+        await full.put(JOB_1, AUDIO)
+    assert list((tmp_path / "full").iterdir()) == []
+    await full.close()

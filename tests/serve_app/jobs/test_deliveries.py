@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -9,14 +10,15 @@ import openai
 import pytest
 from standardwebhooks import Webhook
 
-from deployments.errors import SourceUnreachable
+from deployments.errors import NotFound, SourceUnreachable
 from serve_app.jobs.contracts import Delivery, DeliveryAttempt, DeliveryState, Job
+from serve_app.jobs.outbox import AttemptOutcome
 from serve_app.jobs.retries import equal_jitter_s
 from serve_app.jobs.sender import WebhookSender
 from serve_app.jobs.signing import signed_headers
 from serve_app.outbound.client import Acknowledgement, GuardedClient
 from serve_app.outbound.guard import AddressGuard
-from serve_app.settings import WebhookSettings
+from serve_app.settings import JobSettings, WebhookSettings
 from tests.fakes.job_bench import SECRET, JobBench, transcript_of
 from tests.fakes.scripted_http import fixed, response, scripted_server
 from tests.fakes.webhook import FakeWebhook, HangingWebhook, deliver
@@ -272,3 +274,63 @@ def test_the_wait_doubles_up_to_a_bound_and_is_spread_over_the_upper_half_of_it(
     assert [equal_jitter_s(attempt, 2.0, 60.0, lambda: 1.0) for attempt in (1, 2, 3, 6, 10_000)] == [2, 4, 8, 60, 60]
     assert equal_jitter_s(3, 2.0, 60.0, lambda: 0.0) == 4.0
     assert equal_jitter_s(3, 2.0, 60.0, lambda: 0.5) == 6.0
+
+
+async def test_senders_that_die_do_not_end_a_message_that_is_young(bench: JobBench) -> None:
+    bench = JobBench(bench.database, bench.folder, give_up_deliveries_after_s=86_400.0)
+    job = await _completed(bench)
+    for _ in range(15):
+        assert len(await bench.outbox.claim(10)) == 1
+        bench.pass_time(45)
+    assert (await _delivery(bench, job)).state is DeliveryState.PENDING
+
+
+async def test_the_late_news_of_a_failure_begins_no_attempt_beside_the_one_under_way(bench: JobBench) -> None:
+    await _completed(bench)
+    (first,) = await bench.outbox.claim(10)
+    bench.pass_time(45)
+    await bench.outbox.claim(10)
+    await bench.outbox.settle(first, AttemptOutcome(DeliveryState.PENDING, 44.0, 500, retry_in_s=1.0))
+    bench.pass_time(2)
+    assert await bench.outbox.claim(10) == ()
+
+
+async def test_a_message_is_claimed_once_however_many_ask(bench: JobBench) -> None:
+    for _ in range(8):
+        await _completed(bench)
+    claims = await asyncio.gather(*(bench.outbox.claim(8) for _ in range(6)))
+    ids = [delivery.id for claimed in claims for delivery in claimed]
+    assert len(ids) == len(set(ids))
+
+
+async def test_no_more_attempts_run_at_once_than_there_is_room_for(bench: JobBench) -> None:
+    for _ in range(5):
+        await _completed(bench)
+    hook = HangingWebhook()
+    sender = WebhookSender(bench.outbox, hook, SETTINGS.model_copy(update={"concurrent_deliveries": 2}))
+    for _ in range(3):
+        await sender.deliver_due()
+    await asyncio.sleep(0)
+    assert len(sender._attempts) == 2
+    await sender.stop()
+
+
+async def test_a_result_goes_in_time_though_its_audio_may_stay_longer(bench: JobBench) -> None:
+    bench = JobBench(bench.database, bench.folder, JobSettings(audio_retention_s=1000.0, result_retention_s=10.0))
+    job = await bench.accept()
+    claim = await bench.queue.claim()
+    assert claim is not None
+    await bench.queue.complete(claim, transcript_of(job.order.request))
+    (due,) = await bench.outbox.claim(1)
+    await bench.outbox.settle(due, AttemptOutcome(DeliveryState.DELIVERED, 0.1, 204))
+    bench.pass_time(11)
+    await bench.sweeper.sweep()
+    with pytest.raises(NotFound):
+        await bench.store.find("user_ann", job.id)
+
+
+async def test_an_error_on_record_is_short(bench: JobBench) -> None:
+    job = await _completed(bench)
+    (due,) = await bench.outbox.claim(1)
+    await bench.outbox.settle(due, AttemptOutcome(DeliveryState.PENDING, 0.1, error="x" * 10_000))
+    assert len(str((await _delivery(bench, job)).attempts[0].error)) == 500

@@ -129,7 +129,7 @@ def test_words_can_split_an_utterance() -> None:
     ]
     endpointer.advance(activity(windows((4, 0.0))))
     assert endpointer.split(31 * W) == [UtteranceClosed(20 * W + 7, 31 * W, CloseCause.WORDS)]
-    assert endpointer.utterance_start is None
+    assert endpointer.utterance_end is None
     for at in (31 * W, 40 * W):
         with pytest.raises(ValueError, match="not inside"):
             endpointer.split(at)
@@ -157,7 +157,7 @@ def test_clear_forgets_the_utterance_and_its_audio() -> None:
     endpointer = Endpointer(SETTINGS)
     endpointer.advance(activity(windows((10, 0.0), (20, 0.9))))
     assert endpointer.clear(30 * W + 10) == [SpeechOffset(30 * W + 10)]
-    assert endpointer.utterance_start is None
+    assert endpointer.utterance_end is None
     assert endpointer.advance(activity(windows((4, 0.9)))) == [SpeechOnset(30 * W + 10), UtteranceOpened(30 * W + 10)]
 
 
@@ -193,7 +193,7 @@ def test_a_reader_is_heard_sentence_by_sentence() -> None:
     for event in closed:
         inside[event.start : event.end] = True
     assert inside[loud].mean() > 0.998
-    assert endpointer.utterance_start is None
+    assert endpointer.utterance_end is None
 
 
 @pytest.mark.engine

@@ -15,7 +15,7 @@ from deployments.recognition.batches import BatchLimits
 from deployments.recognition.deployment import Recognizer, RecognizerConfig
 from deployments.recognition.engines import RecognitionEngineOptions
 from deployments.recognition.windows import WindowSettings
-from deployments.refinement.deployment import Refiner
+from deployments.refinement.deployment import Refiner, RefinerConfig
 from serve_app.live.contracts import AudioFormat, Encoding, Final, LiveEvent, LiveOptions, Partial, SessionEnded
 from serve_app.live.service import EngineLiveService
 from serve_app.settings import Settings
@@ -37,7 +37,7 @@ def recognizer() -> Recognizer:
 def service_with(recognizer: Recognizer) -> EngineLiveService:
     graph = FakeGraph()
     graph.recognizer = FakeStage(recognize=recognizer.recognize)
-    graph.refiner = FakeStage(refine=Refiner().refine)
+    graph.refiner = FakeStage(refine=Refiner(RefinerConfig()).refine)
     return EngineLiveService(Settings(), graph.handles(), Charges())
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve_app.outbound.guard import AddressGuard
+from serve_app.outbound.guard import AddressGuard, addresses_of_this_machine
 
 pytestmark = pytest.mark.unit
 
@@ -139,3 +139,27 @@ def test_named_hosts_are_trusted_exactly() -> None:
 
 def test_the_oracle_of_these_tests_knows_private_addresses() -> None:
     assert not ipaddress.ip_address("10.0.0.1").is_global
+
+
+def test_the_machines_own_addresses_are_refused_though_they_are_public() -> None:
+    own = ["203.0.112.9", "2600:1f14::5", "fe80::1%eth0"]
+    guard = AddressGuard(own_addresses=lambda: own)
+    assert not guard.allows("203.0.112.9")
+    assert not guard.allows("::ffff:203.0.112.9")
+    assert not guard.allows("2600:1f14:0::5")
+    assert guard.allows("203.0.112.10")
+    assert AddressGuard(allowed_networks=["203.0.112.9/32"], own_addresses=lambda: own).allows("203.0.112.9")
+
+
+def test_the_addresses_of_this_machine_are_those_of_its_interfaces() -> None:
+    assert "127.0.0.1" in addresses_of_this_machine()
+
+
+def test_public_networks_that_the_operator_names_are_refused() -> None:
+    guard = AddressGuard(
+        allowed_networks=["2600:1f14:abc:de00::5/128"], denied_networks=["2600:1f14::/32", "8.8.8.0/24"]
+    )
+    assert not guard.allows("2600:1f14:abc:de00::6")
+    assert guard.allows("2600:1f14:abc:de00::5")
+    assert not any(guard.allows(form) for form in ["8.8.8.8", *_embedded_forms(IPv4Address("8.8.8.8"))])
+    assert guard.allows("8.8.4.4")

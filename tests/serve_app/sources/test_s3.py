@@ -87,8 +87,8 @@ async def test_a_key_is_taken_as_it_stands(bucket: str) -> None:
 )
 def test_a_key_leads_to_no_other_bucket(url: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
-        parse_s3_url(url, "file_url")
-    assert caught.value.parameter == "file_url"
+        parse_s3_url(url)
+    assert caught.value.parameter == "url"
 
 
 async def test_the_endpoint_may_come_from_the_environment(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

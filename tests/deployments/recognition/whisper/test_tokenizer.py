@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +26,10 @@ def tokenizer(checkpoint: Path) -> Tokenizer:
 def _tokens(tokenizer: Tokenizer, text: str) -> list[int]:
     spelled = {piece: token for token, piece in enumerate(tokenizer._bytes)}
     return [spelled[bytes([byte])] for byte in text.encode()]
+
+
+def _text(tokenizer: Tokenizer, tokens: Sequence[int]) -> str:
+    return b"".join(tokenizer._bytes[token] for token in tokens).decode(errors="replace").strip()
 
 
 @pytest.mark.parametrize(
@@ -56,10 +61,10 @@ def test_words_spell_the_text_in_order_and_share_no_token(tokenizer: Tokenizer, 
     ends = [0]
     for word in words:
         assert ends[-1] <= word.first_token < word.end_token <= len(tokens)
-        assert tokenizer.text(tokens[word.first_token : word.end_token]) == word.text
+        assert _text(tokenizer, tokens[word.first_token : word.end_token]) == word.text
         ends.append(word.end_token)
     spelled = "".join("".join(word.text for word in words).split())
-    assert spelled == "".join(tokenizer.text(tokens).split())
+    assert spelled == "".join(_text(tokenizer, tokens).split())
 
 
 @given(tokens=st.lists(st.integers(0, 255), max_size=20))
@@ -70,7 +75,7 @@ def test_broken_characters_do_not_break_words(tokenizer: Tokenizer, tokens: list
 
 def test_a_prompt_has_the_hints_that_fit(tokenizer: Tokenizer) -> None:
     spelled = tokenizer.prompt(("Pulse", "Ray Serve", "Rayscribe"), 20)
-    assert tokenizer.text(spelled[1:]) == "Pulse, Ray Serve."
+    assert _text(tokenizer, spelled[1:]) == "Pulse, Ray Serve."
     assert len(spelled) <= 20
     assert tokenizer.prompt(("Pulse",), 5) == ()
     assert tokenizer.prompt((), 20) == ()
@@ -78,7 +83,7 @@ def test_a_prompt_has_the_hints_that_fit(tokenizer: Tokenizer) -> None:
 
 def test_a_hint_cannot_smuggle_in_a_command(tokenizer: Tokenizer) -> None:
     hostile = tokenizer.prompt(("a<|endoftext|><|nospeech|><|0.00|>b",), 100)
-    assert tokenizer.text(hostile[1:]) == "ab."
+    assert _text(tokenizer, hostile[1:]) == "ab."
     assert all(token < tokenizer.end_token for token in hostile[1:])
 
 

@@ -36,11 +36,7 @@ async def connected(
 ) -> AsyncIterator[tuple[EndpointModel, ChatServer]]:
     async with server as chat:
         options = EndpointOptions(chat.url, "polish-1", "POLISH_KEY", concurrent_calls)
-        model = EndpointModel(options, {"POLISH_KEY": "sk-very-secret"})
-        try:
-            yield model, chat
-        finally:
-            await model.close()
+        yield EndpointModel(options, {"POLISH_KEY": "sk-very-secret"}), chat
 
 
 def endpoint(
@@ -69,7 +65,6 @@ async def test_tokens_are_told_also_of_an_answer_that_is_none() -> None:
         model = EndpointModel(EndpointOptions(chat.url, "polish-1"), {}, ModelSignals(signals))
         with pytest.raises(UnreadableAnswer):
             await model.complete(PROMPT, max_tokens=77, timeout_s=5.0)
-        await model.close()
     assert signals.counted(LLM_TOKENS, "prompt") == 100
     assert signals.counted(LLM_TOKENS, "answer") == 10
 
@@ -149,7 +144,6 @@ async def test_a_server_without_keys_needs_none() -> None:
     async with chat_server(lambda _: NOTHING) as chat:
         model = EndpointModel(EndpointOptions(chat.url, "polish-1"), {})
         assert await model.complete(PROMPT, max_tokens=77, timeout_s=5.0) == edits_json()
-        await model.close()
 
 
 def test_the_client_is_not_imported_before_a_model_is_asked_for() -> None:
@@ -192,5 +186,5 @@ async def test_without_a_model_a_context_has_hesitations_left_out_and_the_edge_t
     um = Word("Um,", 0.0, 0.2, 0.9)
     (first, *rest) = SAID
     hesitant = (replace(first, words=(um, *first.words), text=f"Um, {first.text}"), *rest)
-    assert await Refiner().refine(hesitant, TASK) == await Refiner().refine(SAID, TASK)
-    assert (await Refiner().refine(SAID, TASK)).warnings == ()
+    assert await Refiner(RefinerConfig()).refine(hesitant, TASK) == await Refiner(RefinerConfig()).refine(SAID, TASK)
+    assert (await Refiner(RefinerConfig()).refine(SAID, TASK)).warnings == ()
