@@ -16,7 +16,7 @@ from serve_app.services import Services, services_of
 from serve_app.settings import Settings
 
 MODEL_ID = "60db-stt-v01"
-"""The vendor's only model, and what its clients look for. Here it is the first recogniser: requests name none."""
+"""The vendor's only model, which its clients look for. Here it is the first recogniser: requests of 60db name none."""
 
 router = APIRouter(route_class=route_class(error_body), responses=CATALOGUE_ERROR_RESPONSES)
 
