@@ -52,17 +52,18 @@ class Finding:
     detail: str
 
 
-def examine(port: int | None = None, config: Path | None = None) -> Iterator[Finding]:
+def examine(host: str | None = None, port: int | None = None, config: Path | None = None) -> Iterator[Finding]:
     """Everything there is to say, each finding as soon as it is there.
 
     Args:
+        host: replaces the config's.
         port: replaces the config's.
         config: Serve config file of the service; None: the embedded profile's.
     """
     yield from check_python(sys.version_info[:2])
     yield from check_packages(CONSTRAINTS)
     yield from _check_machine()
-    yield from _check_config_and_engines(port, config)
+    yield from _check_config_and_engines(host, port, config)
 
 
 def check_python(version: tuple[int, int]) -> Iterator[Finding]:
@@ -154,13 +155,13 @@ def check_shared_memory(total_memory_bytes: int, free_bytes: int) -> Finding:
     return Finding("machine", "/dev/shm", Verdict.WARNING, detail)  # noqa: S108 - a name to show
 
 
-def _check_config_and_engines(port: int | None, path: Path | None) -> Iterator[Finding]:
+def _check_config_and_engines(host: str | None, port: int | None, path: Path | None) -> Iterator[Finding]:
     from serve_app.engine_loaders import engine_loaders
     from serve_app.serve_config import DEFAULT_CONFIG, ConfigError, load_config, load_settings
 
     path = path or DEFAULT_CONFIG
     try:
-        http = load_config(path, port=port).http_options
+        http = load_config(path, host=host, port=port).http_options
         settings = load_settings(path)
     except ConfigError as error:
         yield Finding("service", "config", Verdict.FAILED, str(error))

@@ -8,16 +8,17 @@ HEALTH = "/health"
 READINESS = "/healthz"
 CHART_HEALTH = "/api/v1/health"
 SOCKET_HEALTH = "/ws/health"
-_PROBES = frozenset({HEALTH, READINESS, CHART_HEALTH, SOCKET_HEALTH})
+PROBES = frozenset({HEALTH, READINESS, CHART_HEALTH, SOCKET_HEALTH})
+"""They come every few seconds, for ever."""
 
 UPGRADED = 101
 """The status of a socket that was accepted."""
 
 
 def is_probe(scope: Scope) -> bool:
-    """Whether it comes every few seconds, for ever. The path tells it before there is a route."""
+    """By the path, which tells it before there is a route."""
     path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "")) in _PROBES
+    return path.removeprefix(scope.get("root_path", "")) in PROBES
 
 
 def route_of(scope: Scope) -> str | None:

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from serve_app.request_log import PROBES
+from serve_app.request_scope import PROBES
 from tests.examples import examples
 from tests.fakes.edge import Edge
 
