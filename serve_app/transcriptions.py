@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from deployments.contracts import Transcript, TranscriptionRequest
+from deployments.contracts import Segment, Transcript, TranscriptionRequest
 from serve_app.access.visit import Visit
 from serve_app.pipeline import SegmentSink
 from serve_app.request_log import this_request
@@ -37,8 +37,11 @@ class Meter(Protocol):
         """
         ...
 
-    def failed(self, visit: Visit, request: TranscriptionRequest, error: BaseException) -> None:
-        """Note a request that came to nothing; it costs nothing. Returns at once, also in a cancelled task."""
+    def failed(self, visit: Visit, request: TranscriptionRequest, error: BaseException, told_s: float) -> None:
+        """Note a request that came to no end. Returns at once, also in a cancelled task.
+
+        It costs nothing, unless its caller left when he had been told the words of the first ``told_s`` seconds.
+        """
         ...
 
 
@@ -56,15 +59,23 @@ class Transcriptions:
         audio: npt.NDArray[np.uint8],
         on_segments: SegmentSink | None = None,
     ) -> Transcript:
-        """The transcript, metered: what is returned was recorded, and what raises cost nothing.
+        """The transcript, metered: what is returned was recorded; of what raises see Meter.failed.
 
         Raises:
             RayscribeError: see Pipeline.transcribe and Meter.completed.
         """
+        told_s = 0.0
+
+        async def tell(segments: tuple[Segment, ...]) -> None:
+            nonlocal told_s
+            assert on_segments is not None  # noqa: S101  # or nobody calls
+            await on_segments(segments)
+            told_s = max([told_s, *(segment.end_s for segment in segments)])
+
         try:
-            transcript = await self._pipeline.transcribe(request, audio, on_segments)
+            transcript = await self._pipeline.transcribe(request, audio, None if on_segments is None else tell)
         except BaseException as error:
-            self._meter.failed(visit, request, error)
+            self._meter.failed(visit, request, error, told_s)
             raise
         this_request().audio_s = transcript.duration_s
         await self._meter.completed(visit, request, transcript)

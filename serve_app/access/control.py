@@ -63,7 +63,7 @@ class AccessControl:
         if caller.plan_name not in self._settings.plans:
             log.warning("plan not configured", user=caller.user_id, plan=caller.plan_name)
         plan = self._settings.plan_of(caller.plan_name)
-        await self._ledger.check(caller, plan)
+        await self._ledger.check(caller.user_id, plan)
         cap, per_minute = plan.concurrency_in(dialect), plan.requests_per_minute
         async with self._leases.lease(caller.user_id, cap, per_minute) as rate:
             yield Visit(caller, plan, dialect, rate, session)

@@ -17,7 +17,6 @@ from deployments.errors import InsufficientCredits, NotFound, QuotaExceeded
 from serve_app.access.plans import Plan
 from serve_app.access.pricing import FREE, Charge, Cost, Outcome, price
 from serve_app.access.usage import UsageReport, UsageRow, UsageTotal
-from serve_app.access.visit import Caller
 from serve_app.storage.database import Database
 from serve_app.storage.tables import LEDGER, USAGE_DAYS, USERS
 
@@ -50,7 +49,7 @@ class Ledger:
         self._billing = billing
         self._clock = clock
 
-    async def check(self, caller: Caller, plan: Plan) -> None:
+    async def check(self, user_id: str, plan: Plan) -> None:
         """Whether a request may begin. One read; none where the plan has no quota and nothing is billed.
 
         Requests are charged when they end, so those that run at once may overdraw the wallet and the quota by what
@@ -68,12 +67,12 @@ class Ledger:
         query = (
             select(USERS.c.balance_micros, func.coalesce(USAGE_DAYS.c.billable_s, 0.0))
             .join_from(USERS, USAGE_DAYS, today, isouter=True)
-            .where(USERS.c.id == caller.user_id)
+            .where(USERS.c.id == user_id)
         )
         async with self._database.reading() as connection:
             found = (await connection.execute(query)).one_or_none()
         if found is None:
-            raise NotFound("user", caller.user_name)
+            raise NotFound("user", user_id)
         balance_micros, used_s = found
         if self._billing and balance_micros <= 0:
             raise InsufficientCredits

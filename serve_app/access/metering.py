@@ -41,10 +41,11 @@ class LedgerMeter:
         this_request().charge = charge.id
         await self.record(visit, charge)
 
-    def failed(self, visit: Visit, request: TranscriptionRequest, error: BaseException) -> None:
+    def failed(self, visit: Visit, request: TranscriptionRequest, error: BaseException, told_s: float) -> None:
         """See Meter. Requests that were wrong from the start are not noted: they would let anybody fill the ledger."""
-        if isinstance(error, asyncio.CancelledError):
-            outcome = Outcome.CANCELLED
+        is_gone = isinstance(error, asyncio.CancelledError)
+        if is_gone:
+            outcome = Outcome.COMPLETED if told_s else Outcome.CANCELLED
         elif isinstance(error, ServiceUnavailable):
             outcome = Outcome.UNAVAILABLE
         else:
@@ -52,7 +53,8 @@ class LedgerMeter:
         if len(self._notes) >= _MAX_NOTES:
             log.warning("failed request not in the ledger", reason="too many wait to be written")
             return
-        charge = Charge.of(visit, _new_id(), outcome, audio_s=0.0, billable_s=0.0, diarized=request.diarize)
+        had_s = told_s if is_gone else 0.0
+        charge = Charge.of(visit, _new_id(), outcome, audio_s=had_s, billable_s=had_s, diarized=request.diarize)
         self.note(visit, charge)
 
     async def record(self, visit: Visit, charge: Charge) -> Receipt:

@@ -19,6 +19,10 @@ class LedgerBiller:
         self._ledger = ledger
         self._access = access
 
+    async def check(self, job: Job) -> None:
+        """See Biller."""
+        await self._ledger.check(job.user_id, self._access.plan_of(job.plan_name))
+
     async def bill(self, connection: AsyncConnection, job: Job, transcript: Transcript) -> None:
         """See Biller; the ledger takes each job once."""
         charge = Charge(

@@ -36,6 +36,15 @@ _TAKEN_BACK_AT_ONCE = 20
 class Biller(Protocol):
     """The usage ledger, as the queue sees it."""
 
+    async def check(self, job: Job) -> None:
+        """Whether its user may have it done now: who queued many jobs had the wallet and the quota for the first.
+
+        Raises:
+            InsufficientCredits: the wallet is empty.
+            QuotaExceeded: today's audio is used up.
+        """
+        ...
+
     async def bill(self, connection: AsyncConnection, job: Job, transcript: Transcript) -> None:
         """Record and charge a completed job, as part of a transaction; once, however often it is asked to."""
         ...
@@ -99,6 +108,10 @@ class JobQueue:
                 lease_until_s=now_s + self._settings.lease_s,
             )
         return Claim(job, lease_id)
+
+    async def check(self, claim: Claim) -> None:
+        """See Biller."""
+        await self._biller.check(claim.job)
 
     async def renew(self, lease_ids: Collection[str]) -> frozenset[str]:
         """Prolong leases; those that are lost, because the job was cancelled or somebody else has it.

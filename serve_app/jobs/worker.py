@@ -17,6 +17,7 @@ from deployments.errors import (
     AudioRejected,
     DeadlineExceeded,
     InvalidRequest,
+    QuotaExceeded,
     RayscribeError,
     ServiceUnavailable,
     SourceRejected,
@@ -117,6 +118,7 @@ class JobWorker:
         """
         job = claim.job
         try:
+            await self._queue.check(claim)
             audio = await self._audio.get(job.id)
             transcript = await self._pipeline.transcribe(job.order.request, audio)
         except Exception as error:
@@ -141,6 +143,8 @@ class JobWorker:
         )
 
     async def _failed(self, claim: Claim, error: Exception) -> bool:
+        if isinstance(error, QuotaExceeded):
+            return await self._queue.put_back(claim, error.retry_after_s)
         if isinstance(error, _FINAL):
             return await self._queue.fail(claim, JobFailure(type(error).__name__, str(error)))
         delay_s = equal_jitter_s(claim.job.attempts, _FIRST_DELAY_S, _LONGEST_DELAY_S, self._fraction)

@@ -108,14 +108,16 @@ class FakeMeter:
     error: RayscribeError | None = None
     transcripts: list[Transcript] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
+    told_s: list[float] = field(default_factory=list)
 
     async def completed(self, visit: Visit, request: TranscriptionRequest, transcript: Transcript) -> None:
         if self.error:
             raise self.error
         self.transcripts.append(transcript)
 
-    def failed(self, visit: Visit, request: TranscriptionRequest, error: BaseException) -> None:
+    def failed(self, visit: Visit, request: TranscriptionRequest, error: BaseException, told_s: float) -> None:
         self.failures.append(error)
+        self.told_s.append(told_s)
 
 
 @dataclass

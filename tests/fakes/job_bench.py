@@ -95,11 +95,12 @@ class JobBench:
     settings: JobSettings = field(default_factory=lambda: JobSettings(lease_s=15.0, max_attempts=3))
     give_up_deliveries_after_s: float = 300.0
     clock: FakeClock = field(default_factory=FakeClock)
+    access: AccessSettings = field(default_factory=AccessSettings)
 
     def __post_init__(self) -> None:
-        ledger = Ledger(self.database, billing=False)
+        ledger = Ledger(self.database, billing=self.access.billing, clock=lambda: self.clock.now_s)
         self.store = JobStore(self.database, self.settings.max_queued_per_user, self.clock)
-        self._biller = LedgerBiller(ledger, AccessSettings())
+        self._biller = LedgerBiller(ledger, self.access)
         # Of leases that last no time: in touch with the database, whatever time it is.
         self.queue = self.queue_of(DatabaseContact(0.0))
         self.outbox = Outbox(self.database, self.give_up_deliveries_after_s, 45.0, self.clock)

@@ -117,7 +117,7 @@ async def test_without_billing_nothing_costs_anything(ann: User, database: Datab
     ledger = Ledger(database, billing=False)
     assert (await ledger.record(_charge(ann), _PLAN)).cost == FREE
     assert await _books(database, ann) == _Books(0, 0, 1, 1, 10.0)
-    await ledger.check(_caller(ann), _PLAN)
+    await ledger.check(ann.id, _PLAN)
 
 
 async def test_a_record_is_part_of_the_transaction_it_is_given(ledger: Ledger, ann: User, database: Database) -> None:
@@ -141,17 +141,17 @@ async def test_nobody_pays_for_an_unknown_user(ledger: Ledger, ann: User) -> Non
     with pytest.raises(NotFound):
         await ledger.top_up("user_0", 1)
     with pytest.raises(NotFound):
-        await ledger.check(_caller(stranger), _PLAN)
+        await ledger.check(stranger.id, _PLAN)
 
 
 async def test_an_empty_wallet_ends_it(ledger: Ledger, ann: User) -> None:
     with pytest.raises(InsufficientCredits):
-        await ledger.check(_caller(ann), UNLIMITED)
+        await ledger.check(ann.id, UNLIMITED)
     await ledger.top_up(ann.id, 10_000)
-    await ledger.check(_caller(ann), UNLIMITED)
+    await ledger.check(ann.id, UNLIMITED)
     await ledger.record(_charge(ann), _PLAN)
     with pytest.raises(InsufficientCredits):
-        await ledger.check(_caller(ann), UNLIMITED)
+        await ledger.check(ann.id, UNLIMITED)
 
 
 async def test_a_quota_lasts_until_midnight_utc(database: Database, ann: User, clock: FakeClock) -> None:
@@ -159,18 +159,18 @@ async def test_a_quota_lasts_until_midnight_utc(database: Database, ann: User, c
     plan = Plan(audio_hours_per_day=0.01)
     await ledger.record(_charge(ann, billable_s=35.9), plan)
     await ledger.record(_charge(ann, billable_s=50.0, outcome=Outcome.CANCELLED), plan)
-    await ledger.check(_caller(ann), plan)
+    await ledger.check(ann.id, plan)
     await ledger.record(_charge(ann, billable_s=0.2), plan)
     with pytest.raises(QuotaExceeded) as caught:
-        await ledger.check(_caller(ann), plan)
+        await ledger.check(ann.id, plan)
     assert (caught.value.audio_hours_per_day, caught.value.retry_after_s) == (0.01, 12 * 3600.0)
-    await ledger.check(_caller(ann), UNLIMITED)
+    await ledger.check(ann.id, UNLIMITED)
     clock.now_s += caught.value.retry_after_s - 0.25
     with pytest.raises(QuotaExceeded) as caught:
-        await ledger.check(_caller(ann), plan)
+        await ledger.check(ann.id, plan)
     assert caught.value.retry_after_s == 0.25
     clock.now_s += 0.25
-    await ledger.check(_caller(ann), plan)
+    await ledger.check(ann.id, plan)
 
 
 async def test_one_users_usage_does_not_count_for_another(database: Database, ann: User, clock: FakeClock) -> None:
@@ -178,8 +178,8 @@ async def test_one_users_usage_does_not_count_for_another(database: Database, an
     bob = await UserStore(database, AccessSettings()).ensure("bob")
     await ledger.record(_charge(ann), plan)
     with pytest.raises(QuotaExceeded):
-        await ledger.check(_caller(ann), plan)
-    await ledger.check(_caller(bob), plan)
+        await ledger.check(ann.id, plan)
+    await ledger.check(bob.id, plan)
 
 
 async def test_usage_by_day_and_by_dialect(ledger: Ledger, ann: User, database: Database, clock: FakeClock) -> None:

@@ -45,7 +45,7 @@ async def test_no_more_than_a_thousand_notes_wait_for_a_ledger_that_is_away() ->
     ledger: Any = Outage(10**9)
     meter = LedgerMeter(ledger)
     for _ in range(1500):
-        meter.failed(VISIT, TranscriptionRequest("r"), ServiceUnavailable("x"))
+        meter.failed(VISIT, TranscriptionRequest("r"), ServiceUnavailable("x"), 0.0)
     assert len(meter._notes) == 1000
     await meter.close()
 
@@ -54,6 +54,6 @@ async def test_no_more_than_a_thousand_notes_wait_for_a_ledger_that_is_away() ->
 async def test_a_close_waits_for_what_is_being_noted() -> None:
     ledger: Any = Outage(3)
     meter = LedgerMeter(ledger)
-    meter.failed(VISIT, TranscriptionRequest("r"), ServiceUnavailable("x"))
+    meter.failed(VISIT, TranscriptionRequest("r"), ServiceUnavailable("x"), 0.0)
     await meter.close()
     assert len(ledger.recorded) == 1

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import select
 
 from deployments.contracts import TranscriptionRequest
+from deployments.errors import ServiceUnavailable
 from serve_app.access.ledger import Ledger
 from serve_app.access.metering import LedgerMeter
 from serve_app.access.plans import UNLIMITED
@@ -44,3 +47,25 @@ async def test_requests_to_which_their_client_gave_one_id_are_each_charged(datab
     async with database.reading() as connection:
         seconds = (await connection.execute(select(LEDGER.c.billable_s))).scalars().all()
     assert seconds == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("error", "told_s", "row"),
+    [
+        (asyncio.CancelledError(), 12.0, ("completed", 12.0, 12.0)),
+        (asyncio.CancelledError(), 0.0, ("cancelled", 0.0, 0.0)),
+        (ServiceUnavailable("away"), 12.0, ("unavailable", 0.0, 0.0)),
+    ],
+)
+async def test_who_leaves_pays_for_the_words_that_he_was_told(
+    database: Database, error: BaseException, told_s: float, row: tuple[str, float, float]
+) -> None:
+    user = await UserStore(database, AccessSettings()).ensure("ann")
+    visit = Visit(Caller(user.id, user.name, user.plan_name), UNLIMITED, "openai")
+    meter = LedgerMeter(Ledger(database, billing=False))
+    meter.failed(visit, TranscriptionRequest("left"), error, told_s)
+    await meter.close()
+    async with database.reading() as connection:
+        columns = select(LEDGER.c.outcome, LEDGER.c.audio_s, LEDGER.c.billable_s)
+        found = (await connection.execute(columns)).one()
+    assert tuple(found) == row

@@ -16,10 +16,12 @@ from deployments.errors import (
     StageLost,
     UnsupportedAudio,
 )
-from serve_app.jobs.contracts import Job, JobStatus
+from serve_app.access.plans import Plan
+from serve_app.jobs.contracts import Job, JobFailure, JobStatus
 from serve_app.jobs.loop import Loop
 from serve_app.jobs.queue import Claim, JobQueue
 from serve_app.jobs.worker import JobWorker
+from serve_app.settings import AccessSettings
 from tests.fakes.job_bench import JobBench, transcript_of
 from tests.fakes.job_pipeline import GatedPipeline
 from tests.fakes.virtual_time import run_virtually
@@ -277,3 +279,31 @@ async def test_work_that_is_done_waits_for_the_database(bench: JobBench) -> None
     job = await shift.accept()
     await shift.run_once()
     assert (await shift.look(job)).status is JobStatus.COMPLETED
+
+
+async def test_jobs_that_wait_are_not_done_for_an_empty_wallet(bench: JobBench) -> None:
+    bench = JobBench(bench.database, bench.folder, access=AccessSettings(billing=True))
+    shift = Shift(bench, GatedPipeline())
+    job = await shift.accept()
+    await shift.worker.fill()
+    await shift.end()
+    found = await shift.look(job)
+    assert found.status is JobStatus.FAILED
+    assert found.failure == JobFailure("InsufficientCredits", "Insufficient credits")
+    assert shift.pipeline.heard == []
+
+
+async def test_jobs_beyond_the_audio_of_a_day_wait_for_the_next(bench: JobBench) -> None:
+    plans = {"local": Plan(audio_hours_per_day=1 / 3600), "default": Plan()}
+    bench = JobBench(bench.database, bench.folder, access=AccessSettings(plans=plans))
+    shift = Shift(bench, GatedPipeline(), concurrent_jobs=1)
+    first, second = await shift.accept(), await shift.accept()
+    await shift.run_once()
+    await shift.worker.fill()
+    await shift.end()
+    assert [(await shift.look(job)).status for job in (first, second)] == [JobStatus.COMPLETED, JobStatus.QUEUED]
+    await shift.worker.fill()
+    assert len(shift.pipeline.heard) == 1
+    bench.pass_time(86_400)
+    await shift.run_once()
+    assert (await shift.look(second)).status is JobStatus.COMPLETED
