@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from serve_app.access.plans import UNLIMITED, Plan
+from serve_app.settings import AccessSettings
 
 pytestmark = pytest.mark.unit
 
@@ -27,3 +28,9 @@ def test_without_a_cap_no_api_has_one() -> None:
     assert UNLIMITED.concurrency_in("sixtydb") is None
     with pytest.raises(ValidationError, match="needs concurrent_requests"):
         Plan(concurrent_requests=None, dialect_concurrent_requests={"sixtydb": 8})
+
+
+def test_a_plan_that_the_settings_lost_is_the_default_one() -> None:
+    access = AccessSettings(plans={"default": Plan(), "local": UNLIMITED})
+    assert access.plan_of("local") is UNLIMITED
+    assert access.plan_of("gold") == Plan()
