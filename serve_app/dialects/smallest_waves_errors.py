@@ -28,6 +28,7 @@ from deployments.errors import (
     ServiceUnavailable,
     SessionIdle,
     SessionLimit,
+    SessionNotBegun,
     SessionTooLong,
     SourceForbidden,
     SourceRefused,
@@ -58,6 +59,7 @@ _SOURCE_CODES: dict[type[SourceRejected], str] = {
 _SESSION_CODES: dict[type[SessionLimit], str] = {
     ClientTooFast: "AUDIO_TOO_FAST",
     SessionIdle: "SESSION_IDLE",
+    SessionNotBegun: "SESSION_IDLE",
     SessionTooLong: "SESSION_TOO_LONG",
 }
 
