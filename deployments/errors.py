@@ -8,7 +8,7 @@ RayscribeError
 │   ├── NotFound                  no such job, or not this caller's
 │   ├── NotOffered                no such path, or no such method on it
 │   ├── IllegalMove               a message that does not fit the state of a live session
-│   ├── MessageTooLarge           a message of a live session has more bytes than allowed
+│   ├── MessageTooLarge           a message of a live session has more bytes, or values, than allowed
 │   └── BodyTooSlow               the body of the request stopped coming, or did not end in time
 ├── AccessDenied                  who asks may not have this
 │   ├── Unauthenticated           no key, or one that is not known, revoked or expired
@@ -29,7 +29,8 @@ RayscribeError
 ├── SessionLimit                  a live session has to end
 │   ├── ClientTooFast             its client sends faster than real time for too long
 │   ├── SessionTooLong            it has lasted as long as one may
-│   └── SessionIdle               nothing has come for too long
+│   ├── SessionIdle               nothing has come for too long
+│   └── SessionNotBegun           its client has connected, and not begun it for too long
 ├── ServiceUnavailable            try again later: nothing is wrong with the request
 │   ├── Overloaded                a queue is full
 │   ├── StageLost                 a replica died under the request, and retries did not help
@@ -297,6 +298,13 @@ class SessionIdle(SessionLimit):
 
     def __str__(self) -> str:
         return f"Nothing was received for {self.limit_s:g} seconds"
+
+
+class SessionNotBegun(SessionLimit):
+    """A client holds a connection for too long without a session."""
+
+    def __str__(self) -> str:
+        return f"No session was begun within {self.limit_s:g} seconds"
 
 
 class ServiceUnavailable(RayscribeError):

@@ -68,6 +68,12 @@ class AccessControl:
         async with self._leases.lease(caller.user_id, cap, per_minute) as rate:
             yield Visit(caller, plan, dialect, rate, session)
 
+    async def check_again(self, visit: Visit) -> None:
+        """See Access."""
+        if visit.caller.key_id is not None:
+            await self._keys.check(visit.caller.key_id)
+        await self._ledger.check(visit.caller.user_id, visit.plan)
+
     async def make_secret(self, caller: Caller, session: str, lifetime_s: float) -> ClientSecret:
         """See Access."""
         return await self._secrets.make(caller, session, lifetime_s)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, insert, or_, select, update
 
 from deployments.errors import InvalidParameter, NotFound, Unauthenticated
 from serve_app.access.users import User, check_name
@@ -153,13 +153,28 @@ class KeyStore:
         self._known.add(digest, caller, now_s, expires_at_s)
         return caller
 
+    async def check(self, key_id: str) -> None:
+        """Whether a key that was good still is; nothing is remembered of it.
+
+        Raises:
+            Unauthenticated: it has been revoked, or has expired.
+        """
+        columns = API_KEYS.c
+        query = select(exists().where(columns.id == key_id, *self._is_active()))
+        async with self._database.reading() as connection:
+            if not (await connection.execute(query)).scalar_one():
+                raise Unauthenticated(False)
+
     async def has_active_keys(self) -> bool:
         """Whether any key is good now."""
-        columns = API_KEYS.c
-        is_current = or_(columns.expires_at_s.is_(None), columns.expires_at_s > self._clock())
-        query = select(exists().where(columns.revoked_at_s.is_(None), is_current))
+        query = select(exists().where(*self._is_active()))
         async with self._database.reading() as connection:
             return bool((await connection.execute(query)).scalar_one())
+
+    def _is_active(self) -> tuple[ColumnElement[bool], ...]:
+        columns = API_KEYS.c
+        is_current = or_(columns.expires_at_s.is_(None), columns.expires_at_s > self._clock())
+        return columns.revoked_at_s.is_(None), is_current
 
 
 class _RecentCallers:

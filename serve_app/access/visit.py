@@ -66,6 +66,16 @@ class Access(Protocol):
         """
         ...
 
+    async def check_again(self, visit: Visit) -> None:
+        """Whether work may still begin on a visit that began long ago. An expired client secret is no obstacle: it
+        opens connections, and this one is open.
+
+        Raises:
+            Unauthenticated: the key of the visit has been revoked since, or has expired.
+            QuotaExceeded, InsufficientCredits, ServiceUnavailable: as on entry.
+        """
+        ...
+
     async def identified(self, credential: str | None) -> Caller:
         """Who asks: for calls that cost nothing. A client secret is not good for them.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployments.contracts import Word
-from deployments.errors import ClientTooFast, MessageTooLarge, SessionIdle, SessionLimit
+from deployments.errors import ClientTooFast, MessageTooLarge, SessionIdle, SessionLimit, SessionNotBegun
 from serve_app.access.pricing import from_micros
 from serve_app.access.visit import Visit
 from serve_app.dialects.sixtydb_errors import error_body
@@ -129,7 +129,7 @@ def _limit_code(error: SessionLimit) -> str:
     match error:
         case ClientTooFast():
             return "AUDIO_TOO_FAST"
-        case SessionIdle():
+        case SessionIdle() | SessionNotBegun():
             return "SESSION_IDLE"
         case _:
             return "SESSION_TOO_LONG"

@@ -24,6 +24,7 @@ from deployments.errors import (
     ServiceUnavailable,
     SessionIdle,
     SessionLimit,
+    SessionNotBegun,
     SessionTooLong,
     SourceRejected,
     SourceUnreachable,
@@ -46,6 +47,7 @@ _MISSING = {
 _SESSION_CODES: dict[type[SessionLimit], str] = {
     ClientTooFast: "AUDIO_TOO_FAST",
     SessionIdle: "SESSION_IDLE",
+    SessionNotBegun: "SESSION_IDLE",
     SessionTooLong: "SESSION_TOO_LONG",
 }
 

@@ -31,7 +31,8 @@ from deployments.errors import (
     TooManyRequests,
 )
 
-# A client that takes nothing for so long is as good as gone; its messages would pile up here.
+# A client that takes nothing for so long is as good as gone, where the server lets a send wait for it. Behind Serve no
+# send waits: messages pile up with the proxy, whose pings end such a client.
 _SEND_TIMEOUT_S = 10.0
 
 Message = dict[str, Any]

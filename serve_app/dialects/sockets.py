@@ -31,21 +31,21 @@ from deployments.errors import (
     GoingAway,
     IllegalMove,
     InvalidRequest,
-    MessageTooLarge,
     SessionIdle,
+    SessionNotBegun,
 )
 from deployments.signals import failure_label
 from serve_app.access.visit import Visit
 from serve_app.dialects.dialect import visiting
 from serve_app.dialects.errors import ErrorForm, error_response, named
+from serve_app.dialects.message_size import check_size
 from serve_app.dialects.socket_frames import Message, close, close_code, send, upgrade
 from serve_app.live.contracts import LiveEvent, LiveOptions, LiveSession
 from serve_app.request_log import this_request
 from serve_app.services import Services
 
-# Each JSON value becomes a Python object, on the event loop: a megabyte of empty lists stops it for half a second, a
-# megabyte of one string for one millisecond. A vocabulary of the largest size has 10 000 values, with commas in them.
-_MOST_VALUES = 50_000
+# A client that greets its user first, or waits for a button, begins sooner; until then the place is held for nothing.
+_LATEST_START_S = 600.0
 # For the last words of a session when this process is to stop: well within Serve's grace period.
 _GOODBYE_S = 8.0
 
@@ -112,6 +112,8 @@ class Connection:
         self._over: asyncio.Future[tuple[Message, ...] | Exception] = self._loop.create_future()
         self._last: tuple[Message, ...] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._admitted_at_s = self._loop.time()
+        self._has_begun = False
         self._has_session = False
         self._session: LiveSession | None = None
         self._is_leaving = False
@@ -137,14 +139,18 @@ class Connection:
 
         Raises:
             IllegalMove: the last one has not.
-            RayscribeError: see LiveService.open.
+            RayscribeError: see LiveService.open, and Access.check_again where the handshake was long ago.
         """
         if self._has_session:
             raise IllegalMove("open", "start a session")
+        if self._loop.time() > self._admitted_at_s + self.services.settings.access.key_cache_s:
+            await self.services.access.check_again(self.visit)
         self._has_session = True
         opened: asyncio.Future[LiveSession] = self._loop.create_future()
         self._own(self._follow(options, opened))
-        return await opened
+        session = await opened
+        self._has_begun = True
+        return session
 
     async def send(self, message: Message) -> None:
         """Send a message now."""
@@ -175,6 +181,7 @@ class Connection:
             self._heard_at_s = self._loop.time()
             self._own(self._hear())
             self._own(self._watch())
+            self._own(self._watch_beginning())
             self._own(self._leave_in_time())
             end = await self._over
         finally:
@@ -230,7 +237,7 @@ class Connection:
                 continue
             text = received.get("text")
             message: str | bytes = received["bytes"] if text is None else text
-            _check_size(message, self._dialect.max_message_bytes)
+            check_size(message, self._dialect.max_message_bytes)
             try:
                 await self._conversation.hear(message)
             except Exception as error:
@@ -247,6 +254,12 @@ class Connection:
                 self._leave(SessionIdle(limit_s))
                 # What the session still has to say takes its time.
                 self._heard_at_s = self._loop.time()
+
+    async def _watch_beginning(self) -> None:
+        """A client that says something now and then, and never begins, does not keep its place."""
+        await asyncio.sleep(self._admitted_at_s + _LATEST_START_S - self._loop.time())
+        if not self._has_begun:
+            raise SessionNotBegun(_LATEST_START_S)
 
     async def _leave_in_time(self) -> None:
         """When this process is to stop, end what there is, in bounded time."""
@@ -292,15 +305,3 @@ async def _refuse(websocket: WebSocket, dialect: SocketDialect, error: Exception
         await close(websocket, (dialect.error_message(error),), code)
     except WebSocketDisconnect:
         return
-
-
-def _check_size(message: str | bytes, max_bytes: int) -> None:
-    if _bytes_of(message) > max_bytes:
-        raise MessageTooLarge(max_bytes)
-    # In front of any value but the first there is one of these; in audio, which is base64, there is none.
-    if isinstance(message, str) and sum(map(message.count, ",:[")) > _MOST_VALUES:
-        raise MessageTooLarge(_MOST_VALUES, "values")
-
-
-def _bytes_of(message: str | bytes) -> int:
-    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())

@@ -17,7 +17,7 @@ from deployments.errors import (
 )
 from deployments.offload import EngineThreads
 from serve_app.live.backlog import Backlog
-from serve_app.live.contracts import AudioFormat, Final, LiveEvent, SessionEnded
+from serve_app.live.contracts import AudioFormat, LiveEvent, SessionEnded
 from serve_app.live.front import AudioFront
 from serve_app.live.hearing import Hearing
 from serve_app.live.listener import Listener, ListenerSettings, Split
@@ -25,6 +25,7 @@ from serve_app.live.outbox import Outbox
 from serve_app.live.polishing import Polish
 from serve_app.live.signals import LiveSignals
 from serve_app.live.states import SESSION_MOVES, Machine, SessionMove, SessionState
+from serve_app.live.words_told import WordsTold
 
 Result = TypeVar("Result")
 
@@ -100,10 +101,8 @@ class EngineSession:
             signals=signals,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._has_words = False
-        self._lost_s = 0.0
-        self._told_lost_s = 0.0
-        self._answered_s = 0.0
+        self._said = WordsTold()
+        self._read = WordsTold()
         self.has_settled = False
         """Whether it ended as it should, and settle() was called."""
         self.failure: Exception | None = None
@@ -112,7 +111,7 @@ class EngineSession:
     @property
     def usage(self) -> SessionUsage:
         """So far."""
-        return SessionUsage(self._listener.audio_s, self._answered_s)
+        return SessionUsage(self._listener.audio_s, self._read.answered_s)
 
     async def __aenter__(self) -> Self:
         for work in (self._listen, self._answer, self._watch):
@@ -156,11 +155,7 @@ class EngineSession:
     async def events(self) -> AsyncGenerator[LiveEvent]:
         """See LiveSession."""
         async for event in self._outbox.read():
-            if isinstance(event, Final):
-                self._told_lost_s += _lost_s(event)
-                if event.words:
-                    # Polished, an utterance comes a second time, maybe behind the next one.
-                    self._answered_s = max(self._answered_s, event.end_s - self._told_lost_s)
+            self._read.take(event)
             yield event
 
     def _pass_on(self, move: SessionMove) -> None:
@@ -208,7 +203,7 @@ class EngineSession:
         await self._listener.answer()
         self._check()
         audio_s = self._listener.audio_s
-        ended = SessionEnded(audio_s, audio_s - self._lost_s if self._has_words else 0.0)
+        ended = SessionEnded(audio_s, audio_s - self._said.lost_s if self._said.has_words else 0.0)
         ended = await self._settle(ended)
         self.has_settled = True
         self._outbox.say(ended)
@@ -246,9 +241,7 @@ class EngineSession:
             task.cancel()
 
     def _say(self, event: LiveEvent) -> None:
-        if isinstance(event, Final):
-            self._has_words = self._has_words or bool(event.words)
-            self._lost_s += _lost_s(event)
+        self._said.take(event)
         self._outbox.say(event)
 
     def _spawn(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
@@ -263,10 +256,6 @@ class EngineSession:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception) and not isinstance(error, ServiceUnavailable):
             self._fail(error)
-
-
-def _lost_s(final: Final) -> float:
-    return final.end_s - final.start_s if final.failure is not None else 0.0
 
 
 def _now_s() -> float:

@@ -132,6 +132,7 @@ class FakeAccess:
     dialects: list[str] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
     lifetimes_s: list[float] = field(default_factory=list)
+    checked_again: list[Visit] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
     async def admitted(
@@ -152,6 +153,11 @@ class FakeAccess:
         if self.key is not None and credential != self.key:
             raise Unauthenticated(credential is None)
         return Caller("user-1", "local", "local")
+
+    async def check_again(self, visit: Visit) -> None:
+        self.checked_again.append(visit)
+        if self.error:
+            raise self.error
 
     async def make_secret(self, caller: Caller, session: str, lifetime_s: float) -> ClientSecret:
         value = f"ek_{len(self.secrets)}"

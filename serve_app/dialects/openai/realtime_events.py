@@ -16,6 +16,7 @@ from deployments.errors import (
     ServiceUnavailable,
     SessionIdle,
     SessionLimit,
+    SessionNotBegun,
 )
 from serve_app.dialects.openai.answers import LogProbability, log_probability, warnings_of
 from serve_app.dialects.openai.errors import error_body
@@ -133,7 +134,7 @@ def _of_sessions(error: Exception) -> dict[str, Any]:
             return {"param": "audio"}
         case ClientTooFast():
             return caller | {"code": "audio_too_fast"}
-        case SessionIdle():
+        case SessionIdle() | SessionNotBegun():
             return caller | {"code": "session_idle"}
         case SessionLimit():
             return caller | {"code": "session_expired"}

@@ -174,6 +174,22 @@ async def test_a_secret_pays_from_its_callers_wallet(door: Door, caller: Caller)
             pass
 
 
+async def test_on_an_old_visit_nothing_begins_without_its_key_or_without_credits(
+    door: Door, caller: Caller, keys: KeyStore
+) -> None:
+    access, billed = door.control(Plan()), door.control(Plan(), billing=True)
+    secret = await access.make_secret(caller, SESSION, 60.0)
+    async with access.admitted(secret.value, "openai", takes_secrets=True) as visit:
+        door.clock.now_s += 61.0
+        await access.check_again(visit)
+        with pytest.raises(InsufficientCredits):
+            await billed.check_again(visit)
+        assert caller.key_id is not None
+        await keys.revoke(caller.key_id)
+        with pytest.raises(Unauthenticated):
+            await access.check_again(visit)
+
+
 async def test_a_service_that_is_open_makes_secrets_that_are_good_while_it_is(door: Door, ann: User) -> None:
     local = Caller(ann.id, ann.name, "default")
     opened, closed = door.control(Plan(), local=local), door.control(Plan())

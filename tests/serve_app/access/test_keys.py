@@ -148,6 +148,20 @@ async def test_whether_anybody_can_get_in(keys: KeyStore, ann: User, clock: Fake
     assert not await keys.has_active_keys()
 
 
+async def test_a_key_that_was_good_is_looked_at_again(keys: KeyStore, ann: User, clock: FakeClock) -> None:
+    passing, revoked = await keys.create(ann, "passing", clock.now_s + 100), await keys.create(ann, "laptop")
+    for new in (passing, revoked):
+        await keys.authenticate(new.key)
+        await keys.check(new.id)
+    await keys.revoke(revoked.id)
+    with pytest.raises(Unauthenticated):
+        await keys.check(revoked.id)
+    await keys.check(passing.id)
+    clock.now_s += 100
+    with pytest.raises(Unauthenticated):
+        await keys.check(passing.id)
+
+
 async def test_a_key_has_a_name(keys: KeyStore, ann: User) -> None:
     with pytest.raises(InvalidParameter, match="name"):
         await keys.create(ann, "")

@@ -20,6 +20,7 @@ from deployments.errors import (
     MessageTooLarge,
     ServiceUnavailable,
     SessionIdle,
+    SessionNotBegun,
     StageLost,
     Unauthenticated,
     UnsupportedAudio,
@@ -65,6 +66,7 @@ async def test_what_the_session_dies_of_is_told(edge: Edge) -> None:
         (ConcurrencyLimitReached(1, 1), 1008),
         (ClientTooFast(30), 1008),
         (SessionIdle(60), 1008),
+        (SessionNotBegun(600), 1008),
         (InvalidParameter("a", "b"), 1008),
         (IllegalMove("open", "start"), 1008),
         (MessageTooLarge(1), 1009),
@@ -124,6 +126,49 @@ async def test_a_connection_without_a_session_ends_when_nothing_comes() -> None:
     await asyncio.sleep(2)
     assert (await socket.rest())[-1] == {"type": "error", "kind": "SessionIdle"}
     assert socket.close_code == 1008
+
+
+@virtually
+async def test_a_connection_on_which_no_session_begins_ends_whatever_is_said_on_it() -> None:
+    async with asgi_socket(app_of(Edge()), "/talk") as socket:
+        for _ in range(21):
+            assert socket.close_code is None
+            socket.say("anything")
+            await asyncio.sleep(30)
+        said = await socket.rest()
+    assert said[-1] == {"type": "error", "kind": "SessionNotBegun"}
+    assert socket.close_code == 1008
+
+
+@virtually
+async def test_a_session_that_began_in_time_goes_on() -> None:
+    async with asgi_socket(app_of(edge := Edge()), "/talk") as socket:
+        for message in ["anything"] * 19 + ["start"] + ["anything"] * 20:
+            socket.say(message)
+            await asyncio.sleep(30)
+        assert (socket.close_code, session_of(edge).reason) == (None, None)
+
+
+@virtually
+async def test_who_begins_long_after_the_handshake_is_looked_at_again() -> None:
+    async with asgi_socket(app_of(edge := Edge()), "/talk") as socket:
+        await socket.read_until("hello")
+        edge.access.error = Unauthenticated(False)
+        await asyncio.sleep(edge.settings.access.key_cache_s + 1)
+        socket.say("start")
+        assert (await socket.rest())[-1] == {"type": "error", "kind": "Unauthenticated"}
+    assert socket.close_code == 1008
+    assert edge.live.sessions == []
+
+
+@virtually
+async def test_who_begins_at_once_is_looked_at_once() -> None:
+    async with asgi_socket(app_of(edge := Edge()), "/talk") as socket:
+        await asyncio.sleep(edge.settings.access.key_cache_s - 1)
+        socket.say("start")
+        await socket.read_until("done")
+    assert edge.access.checked_again == []
+    assert len(edge.live.sessions) == 1
 
 
 @virtually

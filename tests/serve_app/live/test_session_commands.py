@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from deployments.errors import IllegalMove
-from serve_app.live.contracts import Final, SessionEnded
+from serve_app.live.contracts import Final, Partial, SessionEnded
 from tests.fakes.live_audio import ScriptedHearing, silence, speech
-from tests.fakes.live_bench import LiveBench, held
+from tests.fakes.live_bench import LISTENING, LiveBench, held
 
 pytestmark = pytest.mark.unit
 
@@ -59,6 +60,57 @@ def test_clear_forgets_the_running_utterance_and_its_number() -> None:
     bench = held(LiveBench(), talk)
     assert bench.texts() == ["word6 word7"]
     assert [final.utterance for final in bench.said(Final)] == [1]
+
+
+def test_what_was_told_before_a_clear_is_charged_if_the_session_ends_well() -> None:
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(2))
+        await bench.session.clear()
+        await bench.play(silence(1))
+        await bench.close()
+
+    bench = held(LiveBench(), talk)
+    assert bench.said(Partial)
+    assert bench.settled == [SessionEnded(3.0, 3.0)]
+
+
+def test_a_clear_before_any_text_costs_nothing() -> None:
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(0.3))
+        await bench.session.clear()
+        await bench.close()
+
+    bench = held(LiveBench(), talk)
+    assert not bench.said(Partial)
+    assert bench.settled == [SessionEnded(0.3, 0.0)]
+
+
+def test_who_leaves_is_charged_for_what_was_told_of_cleared_and_running_utterances() -> None:
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(2))
+        cleared = bench.said(Partial)[-1]
+        await bench.session.clear()
+        assert bench.session.usage.answered_s == cleared.end_s
+        await bench.play(silence(1) + speech(1))
+        running = bench.said(Partial)[-1]
+        assert running.utterance > cleared.utterance
+        assert bench.session.usage.answered_s == running.end_s
+
+    held(LiveBench(), talk)
+
+
+def test_a_final_without_words_takes_back_what_partial_texts_told() -> None:
+    async def talk(bench: LiveBench) -> None:
+        await bench.play(speech(2))
+        assert bench.session.usage.answered_s > 0
+        await bench.play(silence(1))
+        assert bench.session.usage.answered_s == 0
+        await bench.close()
+
+    bench = held(LiveBench(listening=replace(LISTENING, snr_floor_db=100.0)), talk)
+    assert bench.said(Partial)
+    assert bench.texts() == [""]
+    assert bench.settled == [SessionEnded(3.0, 0.0)]
 
 
 def test_clear_stops_the_recognition() -> None:
