@@ -1,8 +1,8 @@
 """Hesitations left out: "um" and "uh" say nothing, and a transcript that is to be polished reads better without.
 
 Only sounds that are no words of the language: "like" and "you know" may mean something, German "er" is he, French
-"hein" asks, and English errs; "mm" behind a figure are millimetres. A sentence that began with one begins with what follows, in a capital where there was one; a mark that
-ended a sentence stays with the word before.
+"hein" asks, to err is human, and "mm" behind a figure are millimetres. A sentence that began with one begins with what
+follows, in a capital where there was one; a mark that ended a sentence stays with the word before.
 """
 
 from __future__ import annotations
