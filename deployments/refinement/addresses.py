@@ -1,7 +1,8 @@
 """Addresses of the web and of mail as they are written: "example dot com" is example.com.
 
 Only where the last part is a known ending. A mail address is known by its provider or by a point in the name in front
-of the "at": of "look at example dot com" the first two words are no part of one. English alone says "dot".
+of the "at": of "look at example dot com" the first two words are no part of one, nor is "the" of "the dot com bubble".
+English alone says "dot".
 """
 
 from __future__ import annotations
@@ -40,6 +41,14 @@ _ENDINGS = frozenset(
 )
 _MAIL_PROVIDERS = frozenset(
     {"gmail", "googlemail", "outlook", "hotmail", "yahoo", "icloud", "proton", "protonmail", "gmx", "aol", "fastmail"}
+)
+# Behind these comes a dot-com, or .NET.
+_NO_NAMES = frozenset(
+    {"a", "an", "the", "this", "that", "these", "those", "every", "each", "any", "some", "no", "another", "first"}
+    | {"my", "your", "his", "her", "its", "our", "their"}
+    | {"and", "or", "but", "as", "than", "like", "not"}
+    | {"in", "on", "of", "for", "from", "to", "by", "with", "without", "about", "into", "during", "after", "before"}
+    | {"is", "are", "was", "were", "use", "uses", "used", "using"}
 )
 
 
@@ -92,9 +101,9 @@ def _next_address(said: Sequence[str], first: int, last: int) -> Merge | None:
 def _dotted(said: Sequence[str], dot: int, first: int, last: int) -> tuple[int, int]:
     """Where the parts around a "dot" begin and end, "mail dot example dot com"."""
     start, end = dot, dot + 1
-    if _is_part(said[dot - 1]):
+    if _is_name(said[dot - 1]):
         start = dot - 1
-        while start - 2 >= first and said[start - 1] == "dot" and _is_part(said[start - 2]):
+        while start - 2 >= first and said[start - 1] == "dot" and _is_name(said[start - 2]):
             start -= 2
     while end < last and _is_part(said[end]) and (end == dot + 1 or said[end - 1] == "dot"):
         end += 2
@@ -113,6 +122,11 @@ def _mail_name(said: Sequence[str], start: int, first: int) -> int | None:
 
 def _is_part(said: str) -> bool:
     return said.isascii() and said.replace("-", "").isalnum() and said not in ("dot", "at")
+
+
+def _is_name(said: str) -> bool:
+    """Whether a word may stand in front of a "dot"."""
+    return _is_part(said) and said not in _NO_NAMES
 
 
 def _written(parts: Sequence[str]) -> str:

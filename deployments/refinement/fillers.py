@@ -1,8 +1,8 @@
 """Hesitations left out: "um" and "uh" say nothing, and a transcript that is to be polished reads better without.
 
-Only sounds that are no words of the language: "like" and "you know" may mean something, German "er" is he, and French
-"hein" asks. A sentence that began with one begins with what follows, in a capital where there was one; a mark that
-ended a sentence stays with the word before.
+Only sounds that are no words of the language: "like" and "you know" may mean something, German "er" is he, French
+"hein" asks, to err is human, and "mm" behind a figure are millimetres. A sentence that began with one begins with what
+follows, in a capital where there was one; a mark that ended a sentence stays with the word before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deployments.refinement.rewording import split_marks, without_marks
 from deployments.text_joining import joined_words
 
 _FILLERS = {
-    "en": r"u+[hm]+|u+h+m+|e+r+m+|e+rr+|h+m+m+|mm+|u+h+",
+    "en": r"u+[hm]+|u+h+m+|e+r+m+|h+m+m+|mm+|u+h+",
     "de": r"ä+h+m*|ö+h+m*|h+m+",
     "es": r"e+h+m+|h+m+m+",
     "fr": r"e+u+h+|h+u+m+",
@@ -43,7 +43,7 @@ def _without_fillers(segment: Segment) -> Segment:
     words: list[Word] = []
     owes_capital = False
     for word in segment.words:
-        if not _is_filler(word, pattern):
+        if not _is_filler(word, pattern) or (words and _is_unit(words[-1], word)):
             text = capitalised(word.text, segment.language) if owes_capital else word.text
             words.append(replace(word, text=text))
             owes_capital = False
@@ -58,3 +58,8 @@ def _without_fillers(segment: Segment) -> Segment:
 
 def _is_filler(word: Word, pattern: regex.Pattern[str]) -> bool:
     return not word.boosted and pattern.fullmatch(without_marks(word.text).lower()) is not None
+
+
+def _is_unit(before: Word, word: Word) -> bool:
+    """Whether a word is the "mm" of a length."""
+    return without_marks(word.text) == "mm" and before.text[-1].isdecimal()

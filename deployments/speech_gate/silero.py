@@ -41,6 +41,11 @@ MEMORY_FRAMES = round(5.0 / FRAME_S)
 cost the quiet speech behind it. Of 21 minutes of speech whose level changes every 15 s by up to 40 dB, 85.8 s were lost
 with one gain for each minute, 39.0, 40.9, 46.1 and 57.9 s with 3, 5, 8 and 12 s; 3 s took more noise for speech."""
 
+_CLICK_RATIO = 100.0
+"""Twenty dB louder than both neighbours is a click: one loud sample is enough, and must not keep the speech of seconds
+from being brought up. Of 16.5 s of speech at -58 dBFS with one every 3 s, 6.2 s were lost with them and 2.2 s without
+(1.0 s where there is none). The median of every three frames did no better, and moved regions that have none."""
+
 _MOST_GAIN_DB = 40.0
 """More would only bring up the last bit of 16."""
 
@@ -94,7 +99,7 @@ class SileroVad:
         """
         frame_count = -(-len(samples) // FRAME_SAMPLES)
         probabilities = np.empty(frame_count, np.float32)
-        gains = gains_for(_loudest_around(frame_power(samples), frame_count))
+        gains = gains_for(_loudness(frame_power(samples), frame_count))
         state = RecurrentState()
         for first in range(0, frame_count, self._block_frames):
             raise_if_stopped(should_stop)
@@ -138,6 +143,13 @@ def frame_power(samples: Samples) -> npt.NDArray[np.float64]:
     return np.asarray(np.einsum("fs,fs->f", whole, whole) / FRAME_SAMPLES - mean**2, np.float64)
 
 
+def without_clicks(power: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Of each three frames in a row the middle one, or their median where that is a click, shape [frames - 2]."""
+    before, at, after = power[:-2], power[1:-1], power[2:]
+    median = np.maximum(np.minimum(before, at), np.minimum(np.maximum(before, at), after))
+    return np.where(at > _CLICK_RATIO * median, median, at)
+
+
 def loudest_lately(power: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The loudest of each frame and the MEMORY_FRAMES before it, for the frames that have so many before them.
 
@@ -162,6 +174,12 @@ def gains_for(loudest_power: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]
     loudest_dbfs = 10 * np.log10(np.maximum(loudest_power, 1e-12))
     gain_db = np.clip(_QUIET_DBFS - loudest_dbfs, 0.0, _MOST_GAIN_DB)
     return np.asarray(10 ** (gain_db / 20), np.float32)[:, np.newaxis]
+
+
+def _loudness(power: npt.NDArray[np.float64], frame_count: int) -> npt.NDArray[np.float64]:
+    """What the gain of each frame goes by, shape [frame_count]: what is around it, but no less than it is itself."""
+    own = np.pad(power, (0, frame_count - len(power)))
+    return np.maximum(_loudest_around(without_clicks(np.pad(power, 1)), frame_count), own)
 
 
 def _loudest_around(power: npt.NDArray[np.float64], frame_count: int) -> npt.NDArray[np.float64]:

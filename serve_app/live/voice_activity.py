@@ -18,6 +18,7 @@ from deployments.speech_gate.silero import (
     frame_power,
     gains_for,
     loudest_lately,
+    without_clicks,
 )
 
 WINDOW_SAMPLES = FRAME_SAMPLES
@@ -57,7 +58,7 @@ class StreamingVad:
         self._state = RecurrentState()
         self._context: Samples = np.zeros(CONTEXT_SAMPLES, np.float32)
         self._waiting: Samples = np.empty(0, np.float32)
-        self._recent_power = np.zeros(MEMORY_FRAMES)
+        self._recent_power = np.zeros(MEMORY_FRAMES + 2)
 
     def advance(self, samples: Samples) -> VoiceActivity:
         """Take the next samples, shape [n], any n; gives the windows that are full now, maybe none."""
@@ -87,5 +88,6 @@ class StreamingVad:
     def _gains(self, power: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """What each window is multiplied by, shape [windows, 1]."""
         known = np.concatenate((self._recent_power, power))
-        self._recent_power = known[-MEMORY_FRAMES:].copy()
-        return gains_for(loudest_lately(known))
+        self._recent_power = known[-len(self._recent_power) :].copy()
+        # The median lags a window behind.
+        return gains_for(np.maximum(loudest_lately(without_clicks(known)), power))

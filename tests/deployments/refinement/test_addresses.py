@@ -19,6 +19,7 @@ pytestmark = pytest.mark.unit
         ("write to Ada dot Lovelace at example dot com", "write to ada.lovelace@example.com"),
         ("ada at gmail dot com", "ada@gmail.com"),
         ("visit rayscribe dot dev, or docs dot rayscribe dot dev!", "visit rayscribe.dev, or docs.rayscribe.dev!"),
+        ("into the dot com, the dot example dot org", "into the dot com, the dot example.org"),
         ("at example dot com at night", "at example.com at night"),
     ],
 )
@@ -35,6 +36,8 @@ def test_addresses_are_written_as_such(heard: str, text: str) -> None:
         "the dot dot com boom",
         "polka dot, com",
         "connect dot to dot",
+        "The dot com bubble",
+        "we use dot net core and dot net framework",
     ],
 )
 def test_other_dots_stay(heard: str) -> None:
@@ -47,7 +50,7 @@ def test_only_english_says_dot() -> None:
 
 
 HEARD = st.sampled_from(
-    ["dot", "at", "com", "org", "example", "Ada", "gmail", "co", "uk", "dot,", "(www", "i", "5", "é"]
+    ["dot", "at", "com", "org", "example", "Ada", "gmail", "co", "uk", "dot,", "(www", "the", "i", "5", "é"]
 )
 
 

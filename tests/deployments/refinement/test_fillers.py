@@ -18,6 +18,8 @@ pytestmark = pytest.mark.unit
         ("en", "Yes. Uh, so we go.", "Yes. So we go."),
         ("en", "is it, um?", "is it?"),
         ("en", "umbrella under a hmong hum", "umbrella under a hmong hum"),
+        ("en", "5 mm long, mm, by 12 mm. Mm, 3, mm", "5 mm long, by 12 mm. 3,"),
+        ("en", "To err is human, errr", "To err is human, errr"),
         ("de", "Äh, er kam ähm um acht", "Er kam um acht"),
         ("fr", "Euh oui, il a eu peur", "Oui, il a eu peur"),
         ("ja", "um え", "umえ"),
@@ -32,7 +34,9 @@ def test_a_segment_of_nothing_else_is_left_out() -> None:
     assert without_fillers([segment("Hmm. Uh."), kept]) == (kept,)
 
 
-HEARD = st.sampled_from(["um", "Uh,", "uhm.", "hmm?", "word", "Word,", "end.", "er", "so", "(uh)", "um—", "...", "I"])
+HEARD = st.sampled_from(
+    ["um", "Uh,", "uhm.", "hmm?", "mm", "5", "5.", "word", "Word,", "end.", "er", "so", "(uh)", "um—", "...", "I"]
+)
 
 
 @given(st.lists(st.lists(HEARD, min_size=1, max_size=8), max_size=3))

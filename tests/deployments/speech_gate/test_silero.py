@@ -43,6 +43,14 @@ def test_a_beep_does_not_cost_the_quiet_speech_behind_it(vad: SileroVad, speech:
     assert behind.sum() > 0.95 * alone.sum() > 200
 
 
+def test_clicks_do_not_cost_the_quiet_speech_between_them(vad: SileroVad, speech: Samples) -> None:
+    quiet = speech * np.float32(0.001)
+    alone = vad.speech_probabilities(quiet) > 0.5
+    clicking = quiet.copy()
+    clicking[:: 3 * 16_000] = 0.9
+    assert (vad.speech_probabilities(clicking) > 0.5).sum() > 0.9 * alone.sum() > 200
+
+
 def test_who_speaks_quietly_behind_a_loud_voice_is_heard(vad: SileroVad, speech: Samples) -> None:
     silence = np.zeros(16_000, np.float32)
     alone = vad.speech_probabilities(speech) > 0.5

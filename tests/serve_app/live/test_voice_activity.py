@@ -88,6 +88,14 @@ def test_a_bang_costs_a_stream_no_more_than_seconds_of_quiet_speech(network: Sil
     assert behind.sum() > 0.95 * alone.sum() > 100
 
 
+def test_clicks_do_not_cost_a_stream_the_quiet_speech_between_them(network: SileroVad, speech: Samples) -> None:
+    quiet = speech * np.float32(0.001)
+    alone = streamed(StreamingVad(network), [quiet])[0] > 0.5
+    clicking = quiet.copy()
+    clicking[:: 3 * 16_000] = 0.9
+    assert (streamed(StreamingVad(network), in_pieces(clicking, 1600))[0] > 0.5).sum() > 0.9 * alone.sum() > 100
+
+
 def test_levels_leave_a_constant_offset_out(network: SileroVad) -> None:
     tone = np.sin(np.arange(WINDOW_SAMPLES) * (2 * np.pi / 64)).astype(np.float32)
     (level_dbfs,) = StreamingVad(network).advance(tone / 4 + np.float32(0.5)).levels_dbfs
