@@ -13,7 +13,8 @@ class OffsetRemover:
 
     Each hop of 0.25 s is weighed by a Hann window, whose mean holds next to nothing of a tone above 20 Hz (-67 dB); the
     offset glides from the last hop's mean to this one's, and a recording begins with its own. A recursive high-pass
-    that leaves 80 Hz as much alone needs seconds to settle, and scipy.signal.lfilter ten times as long: 5.3 ns a sample.
+    that leaves 80 Hz as much alone needs seconds to settle, and ten times the work (scipy.signal.lfilter: 5.3 ns a
+    sample).
 
     Args:
         channels: of each block.

@@ -28,6 +28,7 @@ from deployments.decode.limits import DecodeLimits, DecodeWatch
 from deployments.decode.mono_resampler import FrameShape, MonoResampler
 from deployments.decode.sample_values import to_full_scale
 from deployments.decode.stated_length import ends_inside_a_unit, has_placeholder_length, stated_duration_s
+from deployments.decode.track_clock import TrackClock
 from deployments.decode.waveform_buffer import WaveformBuffer
 from deployments.errors import AudioTooLarge, AudioTooLong, UnsupportedAudio
 from deployments.stopping import StopSignal, never
@@ -64,11 +65,13 @@ _READ_BYTES = 1 << 17
 _DURATION_TOLERANCE_S = 0.25
 """Encoder delay and padding: WMA 0.045 s, AAC 0.048 s, ALAC in CAF 0.056 s were seen on whole files."""
 
-_SHORTEST_GAP_S = 0.1
-_LONGEST_GAP_S = 10.0
-"""Between frames, a jump of the clock up to this long is lost sound, and silence keeps the later words in
-time. A longer one is a clock that started over (a joined recording), and a shorter one is a recorder's
-jitter."""
+_CONTAINERS_WITH_TIMES = frozenset({"asf", "flac", "flv", "matroska", "mov", "mpeg", "mpegts", "ogg", "wv"})
+"""Of all others FFmpeg makes up the times, from bit rates or by counting bytes; their frames follow on each other."""
+
+_JOINED_CONTAINERS = frozenset({"mpeg", "mpegts", "ogg"})
+"""Their files may be put end to end, and each part may have a clock of its own."""
+
+_LONGEST_GAP_OF_JOINED_S = 10.0
 
 _CODECS_WITH_PAUSES = frozenset({"opus"})
 """They send nothing while nobody speaks (DTX), so that a gap is no damage."""
@@ -114,7 +117,8 @@ class PyAvDecoder:
             if stated_s is not None and stated_s > self._limits.max_duration_s:
                 raise AudioTooLong(self._limits.max_duration_s)
             buffer = WaveformBuffer(self._limits.max_duration_s, stated_s)
-            track = _Track(stream, buffer, length_is_open=has_placeholder_length(view))
+            clock = TrackClock(None, self._longest_gap_s(container, stated_s))
+            track = _Track(stream, buffer, clock, length_is_open=has_placeholder_length(view))
             # Float files may hold NaN, and doubles that no float32 can hold; blocks are repaired when full.
             with np.errstate(over="ignore", invalid="ignore"):
                 track.decode(container, watch)
@@ -122,6 +126,12 @@ class PyAvDecoder:
         if track.may_hold_integers:
             to_full_scale(waveform.samples)
         return waveform
+
+    def _longest_gap_s(self, container: InputContainer, stated_s: float | None) -> float:
+        if container.format.name in _JOINED_CONTAINERS:
+            return _LONGEST_GAP_OF_JOINED_S
+        # Nothing may have been sent for long, but not for longer than the recording is.
+        return self._limits.max_duration_s if stated_s is None else stated_s
 
 
 def _open(reader: ByteReader) -> InputContainer:
@@ -167,17 +177,18 @@ def _max_channels(sample_format: AudioFormat | None) -> int:
 class _Track:
     """Pumps one audio track through the decoder and the resampler into a buffer."""
 
-    def __init__(self, stream: AudioStream, buffer: WaveformBuffer, *, length_is_open: bool) -> None:
+    def __init__(self, stream: AudioStream, buffer: WaveformBuffer, clock: TrackClock, *, length_is_open: bool) -> None:
         self.is_damaged = False
         self.may_hold_integers = stream.codec_context.name.startswith(_CODECS_OF_FLOATS)
         self._stream = stream
         self._buffer = buffer
-        self._tick_s = float(stream.time_base or 0)
+        self._clock = clock
+        has_times = not _CONTAINERS_WITH_TIMES.isdisjoint(stream.container.format.name.split(","))
+        self._tick_s = float(stream.time_base or 0) if has_times else None
         self._length_is_open = length_is_open
         self._gaps_are_damage = stream.codec_context.name not in _CODECS_WITH_PAUSES
         self._shape: FrameShape | None = None
         self._resampler: MonoResampler | None = None
-        self._next_frame_s: float | None = None
 
     def decode(self, container: InputContainer, watch: DecodeWatch) -> None:
         """Decode to the end, or to where the damage begins."""
@@ -220,21 +231,17 @@ class _Track:
         if self._resampler is None or shape != self._shape:
             if self._resampler is not None:
                 self._resampler.finish()
+                self._clock.start_over()  # a joined recording
             self._shape, self._resampler = shape, MonoResampler(frame, self._buffer.append)
-            self._next_frame_s = None  # a joined recording: its clock has started over
         self._fill_gap_before(frame, self._resampler)
         self._resampler.write(frame)
 
     def _fill_gap_before(self, frame: AudioFrame, resampler: MonoResampler) -> None:
-        starts_s = self._next_frame_s if frame.pts is None else frame.pts * self._tick_s
-        if starts_s is None:
-            return
-        if self._next_frame_s is not None:
-            gap_s = starts_s - self._next_frame_s
-            if _SHORTEST_GAP_S < gap_s <= _LONGEST_GAP_S:
-                resampler.write_silence(round(gap_s * frame.sample_rate))
-                self.is_damaged |= self._gaps_are_damage
-        self._next_frame_s = starts_s + frame.samples / frame.sample_rate
+        starts_s = None if frame.pts is None or self._tick_s is None else frame.pts * self._tick_s
+        silence_s = self._clock.silence_before_s(starts_s, frame.samples / frame.sample_rate)
+        if silence_s:
+            resampler.write_silence(round(silence_s * frame.sample_rate))
+            self.is_damaged |= self._gaps_are_damage
 
 
 def _waveform(buffer: WaveformBuffer, stated_s: float | None, *, is_damaged: bool) -> Waveform:
