@@ -52,4 +52,4 @@ class OffsetRemover:
 def _hann(samples: int) -> npt.NDArray[np.float32]:
     """A window that sums to 1 and is nowhere 0."""
     window = np.hanning(samples + 2)[1:-1]
-    return (window / window.sum()).astype(np.float32)
+    return np.asarray(window / window.sum(), np.float32)

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.format import AudioFormat
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Discard
+from av.stream import Discard, Disposition
 
 from deployments.contracts import TranscriptionWarning, WarningCode, Waveform
 from deployments.decode.byte_reader import ByteReader
@@ -117,7 +118,7 @@ class PyAvDecoder:
             if stated_s is not None and stated_s > self._limits.max_duration_s:
                 raise AudioTooLong(self._limits.max_duration_s)
             buffer = WaveformBuffer(self._limits.max_duration_s, stated_s)
-            clock = TrackClock(None, self._longest_gap_s(container, stated_s))
+            clock = TrackClock(_starts_s(container, stream), self._longest_gap_s(container, stated_s))
             track = _Track(stream, buffer, clock, length_is_open=has_placeholder_length(view))
             # Float files may hold NaN, and doubles that no float32 can hold; blocks are repaired when full.
             with np.errstate(over="ignore", invalid="ignore"):
@@ -149,12 +150,14 @@ def _open(reader: ByteReader) -> InputContainer:
 
 def _audio_stream(container: InputContainer) -> AudioStream:
     """Choose the track to decode, and have the demuxer drop all others."""
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream):
+    if not container.streams.audio:
         raise UnsupportedAudio("the file has no audio track that can be decoded")
-    codec = stream.codec_context
-    if codec is None or codec.name not in DECODERS:
+    usable = [stream for stream in container.streams.audio if _codec_name(stream) in DECODERS]
+    if not usable:
         raise UnsupportedAudio("the audio track's codec is not supported")
+    best = container.streams.best("audio")
+    stream = next((stream for stream in usable if stream is best), usable[0])
+    codec = stream.codec_context
     # Rate and channels are 0 where only the first frame will tell.
     if codec.sample_rate and not MIN_RATE_HZ <= codec.sample_rate <= MAX_RATE_HZ:
         raise UnsupportedAudio(
@@ -168,6 +171,23 @@ def _audio_stream(container: InputContainer) -> AudioStream:
         if other.index != stream.index:
             other.discard = Discard.all
     return stream
+
+
+def _codec_name(stream: AudioStream) -> str | None:
+    """None where FFmpeg itself does not know the codec."""
+    codec: AudioCodecContext | None = stream.codec_context
+    return None if codec is None else codec.name
+
+
+def _starts_s(container: InputContainer, stream: AudioStream) -> float | None:
+    """When the pictures begin, where there are any and the sound begins after them; subtitles go by the pictures."""
+    pictures = [other for other in container.streams.video if not other.disposition & Disposition.attached_pic]
+    starts_s = [
+        float(other.start_time * other.time_base)
+        for other in (*pictures, stream)
+        if other.start_time is not None and other.time_base is not None
+    ]
+    return min(starts_s) if pictures and starts_s else None
 
 
 def _max_channels(sample_format: AudioFormat | None) -> int:
@@ -227,21 +247,22 @@ class _Track:
         ):
             self.is_damaged = True
             return
+        is_first = self._resampler is None
         shape = FrameShape.of(frame)
         if self._resampler is None or shape != self._shape:
             if self._resampler is not None:
                 self._resampler.finish()
                 self._clock.start_over()  # a joined recording
             self._shape, self._resampler = shape, MonoResampler(frame, self._buffer.append)
-        self._fill_gap_before(frame, self._resampler)
+        silence_s = self._silence_before_s(frame)
+        if silence_s:
+            self._resampler.write_silence(round(silence_s * frame.sample_rate))
+            self.is_damaged |= self._gaps_are_damage and not is_first
         self._resampler.write(frame)
 
-    def _fill_gap_before(self, frame: AudioFrame, resampler: MonoResampler) -> None:
+    def _silence_before_s(self, frame: AudioFrame) -> float:
         starts_s = None if frame.pts is None or self._tick_s is None else frame.pts * self._tick_s
-        silence_s = self._clock.silence_before_s(starts_s, frame.samples / frame.sample_rate)
-        if silence_s:
-            resampler.write_silence(round(silence_s * frame.sample_rate))
-            self.is_damaged |= self._gaps_are_damage
+        return self._clock.silence_before_s(starts_s, frame.samples / frame.sample_rate)
 
 
 def _waveform(buffer: WaveformBuffer, stated_s: float | None, *, is_damaged: bool) -> Waveform:

@@ -9,11 +9,18 @@ from __future__ import annotations
 import struct
 from fractions import Fraction
 
+import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 _GUESSED_FROM_BIT_RATE = frozenset({"aac", "ac3", "amr", "eac3"})
 """Bare streams of frames without a header for the whole."""
+
+_GUESSED_FROM_CLOCK = frozenset({"mpeg", "mpegts"})
+"""The last time less the first; files of several clocks are common."""
+
+_STATED_BY_THE_END = frozenset({"matroska,webm", "ogg"})
+"""They state the time at which the sound ends, and a recording of a running stream does not begin at 0."""
 
 _LARGEST_STATED_BYTES = 0x7FFF_F000
 """WAV writers that cannot seek back leave 0xFFFFFFFF (FFmpeg), 0x80000000 (arecord) or 0x7FFFF000 (SoX)."""
@@ -26,16 +33,19 @@ _OGG_LARGEST_PAGE_BYTES = 27 + 255 + 255 * 255
 def stated_duration_s(data: memoryview, container: InputContainer, stream: AudioStream) -> float | None:
     """Return the seconds of audio that the file itself states, or None where it states none."""
     name = container.format.name
-    if name in _GUESSED_FROM_BIT_RATE or has_placeholder_length(data):
+    if name in _GUESSED_FROM_BIT_RATE | _GUESSED_FROM_CLOCK or has_placeholder_length(data):
         return None
     if stream.duration is not None and stream.time_base is not None:
-        duration_s = float(stream.duration * Fraction(stream.time_base))
-        if name == "mp3" and _is_mp3_guess(duration_s, data, stream):
-            return None
+        tick_s, ticks, first_tick = Fraction(stream.time_base), stream.duration, stream.start_time
     elif container.duration is not None and len(container.streams) == 1:
         # Matroska states the length of the whole; a picture track may run on after the sound has ended.
-        duration_s = container.duration / 1e6
+        tick_s, ticks, first_tick = Fraction(1, av.time_base), container.duration, container.start_time
     else:
+        return None
+    if name in _STATED_BY_THE_END:
+        ticks -= max(first_tick or 0, 0)
+    duration_s = float(ticks * tick_s)
+    if name == "mp3" and _is_mp3_guess(duration_s, data, stream):
         return None
     return duration_s if duration_s > 0 else None
 

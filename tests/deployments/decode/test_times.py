@@ -34,15 +34,18 @@ def copy_of(data: bytes, container: str, time_of: TimeOf) -> bytes:
             if packet.pts is None:
                 continue
             index = packet.stream.index
-            time_s = float(packet.pts * packet.time_base)
-            if packet.stream.type == "audio":
-                time_s = time_of(counts[index], time_s)
+            from_s = float(packet.pts * packet.time_base)
+            time_s = time_of(counts[index], from_s) if packet.stream.type == "audio" else from_s
             counts[index] += 1
             if time_s is not None:
                 packet.pts = packet.dts = round(time_s / packet.time_base)
                 packet.stream = streams[index]
                 target.mux(packet)
     return copy.getvalue()
+
+
+def shifted_by(later_s: float) -> TimeOf:
+    return lambda _, time_s: time_s + later_s
 
 
 def tone_at_the_end(name: str) -> bytes:
@@ -89,5 +92,43 @@ def test_transport_streams_in_a_row_follow_on_each_other_whatever_their_clocks()
     part = encode(sine(500.0, 5.0), FORMATS["mpegts-aac"])
 
     for later_s in (0.0, 3.0, 100.0):
-        later = copy_of(part, "mpegts", lambda _, time_s, later_s=later_s: time_s + later_s)
+        later = copy_of(part, "mpegts", shifted_by(later_s))
         assert decode(part + later).duration_s == pytest.approx(10.0, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "container"), [("mka-flac", "matroska"), ("ogg-opus", "ogg"), ("mpegts-aac", "mpegts"), ("flv-aac", "flv")]
+)
+@pytest.mark.parametrize("starts_s", [100.0, 9_000.0])
+def test_a_recording_of_a_running_stream_begins_with_its_first_frame(
+    name: str, container: str, starts_s: float
+) -> None:
+    part = copy_of(encode(sine(500.0, 5.0, FORMATS[name].rate_hz), FORMATS[name]), container, shifted_by(starts_s))
+
+    waveform = decode(part)
+
+    assert waveform.duration_s == pytest.approx(5.0, abs=0.15)
+    assert waveform.warnings == ()
+
+
+@pytest.mark.parametrize("later_s", [100.0, 20_000.0])
+def test_the_clocks_of_transport_streams_in_a_row_state_no_length(later_s: float) -> None:
+    part = encode(sine(500.0, 5.0), FORMATS["mpegts-aac"])
+
+    for first_s, second_s in ((0.0, later_s), (later_s, 0.0)):
+        joined = copy_of(part, "mpegts", shifted_by(first_s)) + copy_of(part, "mpegts", shifted_by(second_s))
+        waveform = decode(joined)
+        assert waveform.duration_s == pytest.approx(10.0, abs=0.3)
+        assert waveform.warnings == ()
+
+
+@pytest.mark.parametrize("container", ["matroska", "mp4", "mpegts"])
+def test_sound_that_begins_behind_the_pictures_keeps_its_time(container: str) -> None:
+    video = tone_at_the_end("mp4-aac-with-pictures")
+
+    together = decode(copy_of(video, container, shifted_by(0.0)))
+    late = decode(copy_of(video, container, shifted_by(3.0)))
+
+    assert tone_starts_s(together.samples) == pytest.approx(DURATION_S - 2.0, abs=0.05)
+    assert tone_starts_s(late.samples) == pytest.approx(DURATION_S - 2.0 + 3.0, abs=0.05)
+    assert together.warnings == late.warnings == ()
