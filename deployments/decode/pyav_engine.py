@@ -28,7 +28,7 @@ from deployments.decode.byte_reader import ByteReader
 from deployments.decode.limits import DecodeLimits, DecodeWatch
 from deployments.decode.mono_resampler import FrameShape, MonoResampler
 from deployments.decode.sample_values import to_full_scale
-from deployments.decode.stated_length import ends_inside_a_unit, has_placeholder_length, stated_duration_s
+from deployments.decode.stated_length import ends_inside_a_unit, is_open_ended, stated_duration_s
 from deployments.decode.track_clock import TrackClock
 from deployments.decode.waveform_buffer import WaveformBuffer
 from deployments.errors import AudioTooLarge, AudioTooLong, UnsupportedAudio
@@ -112,14 +112,15 @@ class PyAvDecoder:
         if not view:
             raise UnsupportedAudio("the file is empty")
         watch = DecodeWatch(self._limits.max_wall_s, should_stop, self._clock)
-        with _open(ByteReader(view, watch.check)) as container:
+        length_is_open = is_open_ended(view)
+        with _open(ByteReader(view, watch.check), length_is_open=length_is_open) as container:
             stream = _audio_stream(container)
             stated_s = stated_duration_s(view, container, stream)
             if stated_s is not None and stated_s > self._limits.max_duration_s:
                 raise AudioTooLong(self._limits.max_duration_s)
             buffer = WaveformBuffer(self._limits.max_duration_s, stated_s)
             clock = TrackClock(_starts_s(container, stream), self._longest_gap_s(container, stated_s))
-            track = _Track(stream, buffer, clock, length_is_open=has_placeholder_length(view))
+            track = _Track(stream, buffer, clock, length_is_open=length_is_open)
             # Float files may hold NaN, and doubles that no float32 can hold; blocks are repaired when full.
             with np.errstate(over="ignore", invalid="ignore"):
                 track.decode(container, watch)
@@ -135,12 +136,12 @@ class PyAvDecoder:
         return self._limits.max_duration_s if stated_s is None else stated_s
 
 
-def _open(reader: ByteReader) -> InputContainer:
+def _open(reader: ByteReader, *, length_is_open: bool) -> InputContainer:
     try:
         return av.open(
             reader,
             mode="r",
-            options=_CONTAINER_OPTIONS,
+            options=_CONTAINER_OPTIONS | ({"ignore_length": "1"} if length_is_open else {}),
             metadata_errors="replace",
             buffer_size=_READ_BYTES,
         )
