@@ -11,6 +11,7 @@ import soxr
 from av.audio.frame import AudioFrame
 
 from deployments.contracts import SAMPLE_RATE_HZ, Samples
+from deployments.decode.offset_remover import OffsetRemover
 from deployments.decode.sample_values import repair
 
 _BLOCK_SAMPLES = 1 << 16
@@ -40,9 +41,9 @@ _PCM = {
     "dbl": _Pcm(np.float64, 1.0),
 }
 
-_CANCELLED = 10**-2.0
-"""A mix this much weaker than its channels would make if they had nothing in common (20 dB of power) has lost what they
-do have: one of them has the opposite polarity, as of a cable with crossed wires."""
+_CANCELLED = 10**-1.0
+"""A mix this much weaker than its channels would make if they had nothing in common (10 dB of power) has lost what they
+do have: one of them has the opposite polarity, as of a cable with crossed wires. What is left may be a hum in both."""
 
 _SURROUND_WEIGHTS = {"FC": 1.0, "FL": 0.7071, "FR": 0.7071, "LFE": 0.0, "LFE2": 0.0}
 """ITU-R BS.775-4, table 2, one-channel column; every other channel of a surround layout has 0.5."""
@@ -97,6 +98,7 @@ class MonoResampler:
         self._gain = np.float32(1 / self._pcm.full_scale)
         self._offset = np.float32(self._pcm.midpoint / self._pcm.full_scale)
         self._sink = sink
+        self._offsets = OffsetRemover(self._channels, shape.rate_hz)
         self._block = np.empty((self._channels, _BLOCK_SAMPLES), np.float32)
         self._filled = 0
         self._soxr = (
@@ -137,22 +139,29 @@ class MonoResampler:
         """Room for the next samples, [channels, count]."""
         if self._filled + count > self._block.shape[1]:
             self._flush()
-        if count > self._block.shape[1]:
-            self._block = np.empty((self._channels, count), np.float32)
+        if self._filled + count > self._block.shape[1]:
+            grown = np.empty((self._channels, self._filled + count), np.float32)
+            grown[:, : self._filled] = self._block[:, : self._filled]
+            self._block = grown
         piece = self._block[:, self._filled : self._filled + count]
         self._filled += count
         return piece
 
     def _flush(self, *, is_last: bool = False) -> None:
-        block = self._block[:, : self._filled]
+        """Hand on all whole hops of the block, and at the end what remains."""
+        kept = 0 if is_last else self._filled % self._offsets.hop_samples
+        ready = self._filled - kept
+        block = self._block[:, :ready]
         if self._pcm.is_float:
             repair(block)
+        self._offsets.remove(block)
         mono = _mixed(block, self._weights)
         if self._soxr is not None:
             mono = self._soxr.resample_chunk(mono, last=is_last)
         if len(mono):
             self._sink(mono)
-        self._filled = 0
+        self._block[:, :kept] = self._block[:, ready : self._filled]
+        self._filled = kept
 
 
 def _mixed(block: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]) -> Samples:

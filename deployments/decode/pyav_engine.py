@@ -14,20 +14,22 @@ from collections.abc import Callable, Iterator
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.format import AudioFormat
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Discard
+from av.stream import Discard, Disposition
 
 from deployments.contracts import TranscriptionWarning, WarningCode, Waveform
 from deployments.decode.byte_reader import ByteReader
 from deployments.decode.limits import DecodeLimits, DecodeWatch
 from deployments.decode.mono_resampler import FrameShape, MonoResampler
 from deployments.decode.sample_values import to_full_scale
-from deployments.decode.stated_length import ends_inside_a_unit, has_placeholder_length, stated_duration_s
+from deployments.decode.stated_length import ends_inside_a_unit, is_open_ended, stated_duration_s
+from deployments.decode.track_clock import TrackClock
 from deployments.decode.waveform_buffer import WaveformBuffer
 from deployments.errors import AudioTooLarge, AudioTooLong, UnsupportedAudio
 from deployments.stopping import ShouldStop, never
@@ -64,11 +66,13 @@ _READ_BYTES = 1 << 17
 _DURATION_TOLERANCE_S = 0.25
 """Encoder delay and padding: WMA 0.045 s, AAC 0.048 s, ALAC in CAF 0.056 s were seen on whole files."""
 
-_SHORTEST_GAP_S = 0.1
-_LONGEST_GAP_S = 10.0
-"""Between frames, a jump of the clock up to this long is lost sound, and silence keeps the later words in
-time. A longer one is a clock that started over (a joined recording), and a shorter one is a recorder's
-jitter."""
+_CONTAINERS_WITH_TIMES = frozenset({"asf", "flac", "flv", "matroska", "mov", "mpeg", "mpegts", "ogg", "wv"})
+"""Of all others FFmpeg makes up the times, from bit rates or by counting bytes; their frames follow on each other."""
+
+_JOINED_CONTAINERS = frozenset({"mpeg", "mpegts", "ogg"})
+"""Their files may be put end to end, and each part may have a clock of its own."""
+
+_LONGEST_GAP_OF_JOINED_S = 10.0
 
 _CODECS_WITH_PAUSES = frozenset({"opus"})
 """They send nothing while nobody speaks (DTX), so that a gap is no damage."""
@@ -108,13 +112,15 @@ class PyAvDecoder:
         if not view:
             raise UnsupportedAudio("the file is empty")
         watch = DecodeWatch(self._limits.max_wall_s, should_stop, self._clock)
-        with _open(ByteReader(view, watch.check)) as container:
+        length_is_open = is_open_ended(view)
+        with _open(ByteReader(view, watch.check), length_is_open=length_is_open) as container:
             stream = _audio_stream(container)
             stated_s = stated_duration_s(view, container, stream)
             if stated_s is not None and stated_s > self._limits.max_duration_s:
                 raise AudioTooLong(self._limits.max_duration_s)
             buffer = WaveformBuffer(self._limits.max_duration_s, stated_s)
-            track = _Track(stream, buffer, length_is_open=has_placeholder_length(view))
+            clock = TrackClock(_starts_s(container, stream), self._longest_gap_s(container, stated_s))
+            track = _Track(stream, buffer, clock, length_is_open=length_is_open)
             # Float files may hold NaN, and doubles that no float32 can hold; blocks are repaired when full.
             with np.errstate(over="ignore", invalid="ignore"):
                 track.decode(container, watch)
@@ -123,13 +129,19 @@ class PyAvDecoder:
             to_full_scale(waveform.samples)
         return waveform
 
+    def _longest_gap_s(self, container: InputContainer, stated_s: float | None) -> float:
+        if container.format.name in _JOINED_CONTAINERS:
+            return _LONGEST_GAP_OF_JOINED_S
+        # Nothing may have been sent for long, but not for longer than the recording is.
+        return self._limits.max_duration_s if stated_s is None else stated_s
 
-def _open(reader: ByteReader) -> InputContainer:
+
+def _open(reader: ByteReader, *, length_is_open: bool) -> InputContainer:
     try:
         return av.open(
             reader,
             mode="r",
-            options=_CONTAINER_OPTIONS,
+            options=_CONTAINER_OPTIONS | ({"ignore_length": "1"} if length_is_open else {}),
             metadata_errors="replace",
             buffer_size=_READ_BYTES,
         )
@@ -139,12 +151,14 @@ def _open(reader: ByteReader) -> InputContainer:
 
 def _audio_stream(container: InputContainer) -> AudioStream:
     """Choose the track to decode, and have the demuxer drop all others."""
-    stream = container.streams.best("audio")
-    if not isinstance(stream, AudioStream):
+    if not container.streams.audio:
         raise UnsupportedAudio("the file has no audio track that can be decoded")
-    codec = stream.codec_context
-    if codec is None or codec.name not in DECODERS:
+    usable = [stream for stream in container.streams.audio if _codec_name(stream) in DECODERS]
+    if not usable:
         raise UnsupportedAudio("the audio track's codec is not supported")
+    best = container.streams.best("audio")
+    stream = next((stream for stream in usable if stream is best), usable[0])
+    codec = stream.codec_context
     # Rate and channels are 0 where only the first frame will tell.
     if codec.sample_rate and not MIN_RATE_HZ <= codec.sample_rate <= MAX_RATE_HZ:
         raise UnsupportedAudio(
@@ -160,6 +174,23 @@ def _audio_stream(container: InputContainer) -> AudioStream:
     return stream
 
 
+def _codec_name(stream: AudioStream) -> str | None:
+    """None where FFmpeg itself does not know the codec."""
+    codec: AudioCodecContext | None = stream.codec_context
+    return None if codec is None else codec.name
+
+
+def _starts_s(container: InputContainer, stream: AudioStream) -> float | None:
+    """When the pictures begin, where there are any and the sound begins after them; subtitles go by the pictures."""
+    pictures = [other for other in container.streams.video if not other.disposition & Disposition.attached_pic]
+    starts_s = [
+        float(other.start_time * other.time_base)
+        for other in (*pictures, stream)
+        if other.start_time is not None and other.time_base is not None
+    ]
+    return min(starts_s) if pictures and starts_s else None
+
+
 def _max_channels(sample_format: AudioFormat | None) -> int:
     return MAX_PLANES if sample_format is not None and sample_format.is_planar else MAX_CHANNELS
 
@@ -167,17 +198,18 @@ def _max_channels(sample_format: AudioFormat | None) -> int:
 class _Track:
     """Pumps one audio track through the decoder and the resampler into a buffer."""
 
-    def __init__(self, stream: AudioStream, buffer: WaveformBuffer, *, length_is_open: bool) -> None:
+    def __init__(self, stream: AudioStream, buffer: WaveformBuffer, clock: TrackClock, *, length_is_open: bool) -> None:
         self.is_damaged = False
         self.may_hold_integers = stream.codec_context.name.startswith(_CODECS_OF_FLOATS)
         self._stream = stream
         self._buffer = buffer
-        self._tick_s = float(stream.time_base or 0)
+        self._clock = clock
+        has_times = not _CONTAINERS_WITH_TIMES.isdisjoint(stream.container.format.name.split(","))
+        self._tick_s = float(stream.time_base or 0) if has_times else None
         self._length_is_open = length_is_open
         self._gaps_are_damage = stream.codec_context.name not in _CODECS_WITH_PAUSES
         self._shape: FrameShape | None = None
         self._resampler: MonoResampler | None = None
-        self._next_frame_s: float | None = None
 
     def decode(self, container: InputContainer, watch: DecodeWatch) -> None:
         """Decode to the end, or to where the damage begins."""
@@ -216,25 +248,22 @@ class _Track:
         ):
             self.is_damaged = True
             return
+        is_first = self._resampler is None
         shape = FrameShape.of(frame)
         if self._resampler is None or shape != self._shape:
             if self._resampler is not None:
                 self._resampler.finish()
+                self._clock.start_over()  # a joined recording
             self._shape, self._resampler = shape, MonoResampler(frame, self._buffer.append)
-            self._next_frame_s = None  # a joined recording: its clock has started over
-        self._fill_gap_before(frame, self._resampler)
+        silence_s = self._silence_before_s(frame)
+        if silence_s:
+            self._resampler.write_silence(round(silence_s * frame.sample_rate))
+            self.is_damaged |= self._gaps_are_damage and not is_first
         self._resampler.write(frame)
 
-    def _fill_gap_before(self, frame: AudioFrame, resampler: MonoResampler) -> None:
-        starts_s = self._next_frame_s if frame.pts is None else frame.pts * self._tick_s
-        if starts_s is None:
-            return
-        if self._next_frame_s is not None:
-            gap_s = starts_s - self._next_frame_s
-            if _SHORTEST_GAP_S < gap_s <= _LONGEST_GAP_S:
-                resampler.write_silence(round(gap_s * frame.sample_rate))
-                self.is_damaged |= self._gaps_are_damage
-        self._next_frame_s = starts_s + frame.samples / frame.sample_rate
+    def _silence_before_s(self, frame: AudioFrame) -> float:
+        starts_s = None if frame.pts is None or self._tick_s is None else frame.pts * self._tick_s
+        return self._clock.silence_before_s(starts_s, frame.samples / frame.sample_rate)
 
 
 def _waveform(buffer: WaveformBuffer, stated_s: float | None, *, is_damaged: bool) -> Waveform:

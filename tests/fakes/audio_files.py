@@ -110,6 +110,12 @@ def sine(frequency_hz: float, duration_s: float, rate_hz: int = 16_000, amplitud
     return amplitude * np.sin(2 * np.pi * frequency_hz * times_s)
 
 
+def hiss(duration_s: float, rate_hz: int = 16_000, amplitude: float = 0.5) -> FloatArray:
+    """Return noise without the low end, which the decoder would take for a moving offset, shape [n]."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, round(duration_s * rate_hz) + 1)
+    return amplitude * np.diff(noise)
+
+
 def encode(samples: FloatArray, audio_format: AudioFormat) -> bytes:
     """Encode samples of audio_format.rate_hz, shape [n] (the same in every channel) or [channels, n]."""
     channels = np.broadcast_to(np.atleast_2d(samples), (audio_format.channels, np.shape(samples)[-1]))
