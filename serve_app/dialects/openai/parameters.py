@@ -55,7 +55,9 @@ class TranscriptionOptions(BaseModel):
     )
     temperature: float = Field(0.0, description="Must be 0: beam search draws no samples.", examples=[0])
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field(
-        (), description="What has times in `verbose_json`; default: segments.", examples=[["word", "segment"]]
+        (),
+        description="What has times in `verbose_json`; default: segments. `word` is refused in other forms.",
+        examples=[["word", "segment"]],
     )
     include: tuple[Literal["logprobs"], ...] = Field(
         (),
@@ -182,8 +184,9 @@ def _check_chunking(options: TranscriptionOptions) -> None:
 
 
 def _check_format(options: TranscriptionOptions) -> None:
-    if options.timestamp_granularities and options.response_format != "verbose_json":
-        raise InvalidParameter("timestamp_granularities", "needs the response_format verbose_json")
+    # Segments are the default: clients name them whatever form they ask for. Words would be missing from the answer.
+    if "word" in options.timestamp_granularities and options.response_format != "verbose_json":
+        raise InvalidParameter("timestamp_granularities", "word needs the response_format verbose_json")
     if options.include and options.response_format != "json":
         raise InvalidParameter("include", "needs the response_format json")
     if options.stream and options.response_format not in _STREAMED_FORMATS:

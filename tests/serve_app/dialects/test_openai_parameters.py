@@ -58,6 +58,13 @@ async def test_what_asks_for_nothing_is_taken(edge: Edge, sdk: AsyncOpenAI) -> N
     assert edge.pipeline.requests[0].language == "en"
 
 
+@pytest.mark.parametrize("response_format", ["json", "text", "srt", "vtt", "diarized_json"])
+async def test_segments_may_be_named_in_any_form(edge: Edge, response_format: str) -> None:
+    """As the Vercel AI SDK names them with json for the gpt-4o models."""
+    fields = {"response_format": response_format, "timestamp_granularities[]": "segment"}
+    assert (await post(edge, **fields)).status_code == 200
+
+
 SERVER_VAD = {"chunking_strategy[type]": "server_vad"}
 
 
@@ -76,6 +83,7 @@ SERVER_VAD = {"chunking_strategy[type]": "server_vad"}
         ({"temperature": "hot"}, "temperature", "invalid_value"),
         ({"temperature": "nan"}, "temperature", "unsupported_value"),
         ({"timestamp_granularities[]": ["word"]}, "timestamp_granularities", "invalid_value"),
+        ({"timestamp_granularities[]": ["segment", "word"]}, "timestamp_granularities", "invalid_value"),
         (
             {"timestamp_granularities[]": ["word", "letter"], "response_format": "verbose_json"},
             "timestamp_granularities.1",
