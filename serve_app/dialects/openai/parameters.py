@@ -199,6 +199,8 @@ _SCHEMA = TranscriptionOptions.model_json_schema()
 # Clients write lists with brackets, and so does the page; both spellings are read.
 _LISTS = frozenset(name for name, field in _SCHEMA["properties"].items() if field.get("type") == "array")
 LIST_FIELDS = _LISTS | {f"{name}[]" for name in _LISTS}
+FIELDS = LIST_FIELDS.union(_SCHEMA["properties"])
+"""All fields beside the file, as clients write them."""
 
 TRANSCRIPTION_BODY: dict[str, Any] = {
     "requestBody": {

@@ -65,6 +65,14 @@ async def test_segments_may_be_named_in_any_form(edge: Edge, response_format: st
     assert (await post(edge, **fields)).status_code == 200
 
 
+@pytest.mark.parametrize("name", ["language", "include[]", "include", "languages[]", "chunking_strategy[type]"])
+async def test_fields_in_the_url_are_refused_by_the_names_that_clients_write(edge: Edge, name: str) -> None:
+    files, data = {"file": FILE}, {"model": "whisper-1"}
+    response = await edge.client.post(PATH, params={name: "server_vad"}, files=files, data=data)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, name)
+    assert not edge.pipeline.requests
+
+
 SERVER_VAD = {"chunking_strategy[type]": "server_vad"}
 
 
