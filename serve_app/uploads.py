@@ -24,6 +24,7 @@ _FORM_OVERHEAD_BYTES = 1024 * 1024
 _MAX_FIELDS = 50
 # A vocabulary in one field.
 _MAX_FIELD_BYTES = 1024 * 1024
+# A URL and some options.
 _MAX_JSON_BYTES = 64 * 1024
 
 
@@ -78,18 +79,20 @@ async def read_form(
         await form.close()
 
 
-async def read_json(request: Request, limits: LimitSettings) -> dict[str, Any]:
+async def read_json(request: Request, limits: LimitSettings, max_bytes: int = _MAX_JSON_BYTES) -> dict[str, Any]:
     """The JSON object in the body; an empty body is an empty object.
 
     Raises:
-        InvalidParameter: no valid JSON, no object, or more of it than a request needs.
+        InvalidParameter: no valid JSON, no object, or more of it than max_bytes.
+        Overloaded: this process holds as many bytes as it may.
         BodyTooSlow: see LimitSettings.
     """
-    content = b""
+    content = bytearray()
     async for chunk in _arriving(request, limits):
+        receive_bytes(len(chunk))
         content += chunk
-        if len(content) > _MAX_JSON_BYTES:
-            raise InvalidParameter("body", f"larger than {_MAX_JSON_BYTES} bytes")
+        if len(content) > max_bytes:
+            raise InvalidParameter("body", f"larger than {max_bytes} bytes")
     try:
         body = json.loads(content or b"{}")
     except (ValueError, RecursionError) as error:
