@@ -227,7 +227,7 @@ def check_unchanged(before: LiveOptions, after: LiveOptions) -> None:
     """
     for option, path in _FIELDS_OF_OPTIONS.items():
         if getattr(before, option) != getattr(after, option):
-            raise UnsupportedParameter(path, "cannot change once audio has come: open another session")
+            raise UnsupportedParameter(path, "cannot change once audio is heard: open another session")
 
 
 def read_update(content: object) -> SessionUpdate:

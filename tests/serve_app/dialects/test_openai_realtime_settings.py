@@ -11,7 +11,7 @@ from serve_app.settings import Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.serve_app.dialects.edge_fixtures import socket_to
-from tests.serve_app.dialects.openai_realtime import APPEND, INPUT, TEXT, URL, update
+from tests.serve_app.dialects.openai_realtime import APPEND, CLEAR, COMMIT, INPUT, SECOND, TEXT, URL, append, update
 
 pytestmark = pytest.mark.unit
 
@@ -184,6 +184,60 @@ async def test_an_update_that_cannot_be_honoured(edge: Edge, socket: AsgiSocket,
     assert error["message"]
     socket.say(APPEND)
     await socket.read_until(f"{TEXT}.completed")
+
+
+LITTLE = b"\1\2" * 480
+"""Of the first audio, 20 ms at 24 kHz: as much as a microphone gives before the settings are told."""
+MANUAL = update(format={"type": "audio/pcm", "rate": 16000}, transcription={"language": "en"}, turn_detection=None)
+
+
+async def test_the_first_settings_may_come_behind_the_first_audio(edge: Edge, socket: AsgiSocket) -> None:
+    """As Pipecat sends them, which connects again where they are refused."""
+    socket.say(append(LITTLE))
+    socket.say(append(LITTLE))
+    socket.say(MANUAL)
+    await socket.read_until("session.updated")
+    socket.say(append(SECOND))
+    socket.say(COMMIT)
+    await socket.read_until(f"{TEXT}.completed")
+    (session,) = edge.live.sessions
+    assert session.audio == LITTLE + LITTLE + SECOND
+    assert (session.options.endpointing, session.options.language) == (False, "en")
+    assert session.options.audio.sample_rate_hz == 16_000
+
+
+@pytest.mark.parametrize("update_message", [None, update(transcription={"language": "xx"})], ids=["none", "refused"])
+async def test_audio_waits_half_a_second_for_settings(
+    edge: Edge, socket: AsgiSocket, update_message: dict[str, Any] | None
+) -> None:
+    if update_message is not None:
+        socket.say(append(LITTLE))
+        socket.say(update_message)
+        await socket.read_until("error")
+    for _ in range(24 if update_message else 25):
+        socket.say(append(LITTLE))
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].messages == [LITTLE * 25]
+    socket.say(MANUAL)
+    assert (await socket.read_until("error"))["error"]["param"] == f"{INPUT}.format"
+
+
+async def test_settings_before_the_audio_let_it_be_heard_at_once(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(update(transcription={"language": "en"}))
+    socket.say(append(LITTLE))
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].audio == LITTLE
+
+
+async def test_what_waits_is_heard_with_a_commit_and_forgotten_by_a_clear(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(append(LITTLE))
+    socket.say(CLEAR)
+    await socket.read_until("input_audio_buffer.cleared")
+    for _ in range(5):
+        socket.say(append(LITTLE))
+    socket.say(COMMIT)
+    await socket.read_until("input_audio_buffer.committed")
+    assert edge.live.sessions[0].audio == LITTLE * 5
 
 
 async def test_what_can_change_once_audio_has_come(edge: Edge, socket: AsgiSocket) -> None:
