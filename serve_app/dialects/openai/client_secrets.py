@@ -60,9 +60,6 @@ class BetaSecretOrder(Part):
 class BetaOrder(BetaUpdate):
     """The body of `POST /v1/realtime/transcription_sessions`."""
 
-    modalities: tuple[Literal["text"], ...] = Field(
-        ("text",), description="Transcription gives text.", examples=[["text"]]
-    )
     client_secret: BetaSecretOrder = Field(BetaSecretOrder(), description="When the secret ends.")
 
 

@@ -129,6 +129,9 @@ class SessionUpdate(Part):
 class BetaUpdate(Part):
     """The flat ``session`` of ``transcription_session.update``, as the beta had it."""
 
+    modalities: tuple[Literal["text"], ...] = Field(
+        ("text",), fail_fast=True, description="Transcription gives text.", examples=[["text"]]
+    )
     input_audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] = Field(
         "pcm16", description="How the audio is written; PCM has 24 kHz.", examples=["pcm16"]
     )
@@ -144,6 +147,8 @@ class BetaUpdate(Part):
         given = {name.removeprefix("input_audio_"): getattr(self, name) for name in self.model_fields_set}
         content = {name: value for name, value in given.items() if name in InputUpdate.model_fields}
         if "format" in content:
-            content["format"] = {"type": BETA_FORMATS[content["format"]]}
+            name = BETA_FORMATS[content["format"]]
+            # PCM of the beta has one rate, whatever was said before.
+            content["format"] = {"type": name, "rate": 24_000 if name == "audio/pcm" else G711_HZ}
         include = {"include": self.include} if "include" in given else {}
         return SessionUpdate(type="transcription", audio=AudioUpdate(input=InputUpdate(**content)), **include)

@@ -92,7 +92,7 @@ class RealtimeSession(Part):
         if changes.transcription is None:
             raise UnsupportedParameter(TRANSCRIPTION, "a transcription session has nothing else to do")
         session = RealtimeSession(
-            format=changes.format if "format" in given else self.format,
+            format=self._format(changes.format) if "format" in given else self.format,
             transcription=_merged(self.transcription, changes.transcription),
             turn_detection=self._turn_detection(changes) if "turn_detection" in given else self.turn_detection,
             include=(update.include or ()) if "include" in update.model_fields_set else self.include,
@@ -183,6 +183,10 @@ class RealtimeSession(Part):
             "include": list(self.include) or None,
             "expires_at": expires_at,
         }
+
+    def _format(self, changes: Format) -> Format:
+        # The rate is that of a type.
+        return _merged(self.format, changes) if changes.type == self.format.type else changes
 
     def _turn_detection(self, changes: InputUpdate) -> TurnDetection | None:
         turn = changes.turn_detection

@@ -64,6 +64,34 @@ async def test_what_an_update_may_say(edge: Edge, socket: AsgiSocket) -> None:
     assert options.vocabulary == (VocabularyTerm("Rayscribe"), VocabularyTerm("Ray Serve"))
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "rate_hz"),
+    [
+        ({"type": "audio/pcm", "rate": 16000}, {"type": "audio/pcm"}, 16_000),
+        ({"type": "audio/pcm", "rate": 16000}, {"type": "audio/pcm", "rate": None}, 24_000),
+        ({"type": "audio/pcm", "rate": 16000}, {"type": "audio/pcma"}, 8000),
+        ({"type": "audio/pcmu", "rate": 8000}, {"type": "audio/pcm"}, 24_000),
+    ],
+)
+async def test_a_rate_stays_while_the_type_does(
+    edge: Edge, socket: AsgiSocket, first: dict[str, Any], then: dict[str, Any], rate_hz: int
+) -> None:
+    for written in (first, then):
+        socket.say(update(format=written))
+        await socket.read_until("session.updated")
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].options.audio.sample_rate_hz == rate_hz
+
+
+async def test_pcm_of_the_beta_has_its_one_rate(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(update(format={"type": "audio/pcm", "rate": 16000}))
+    socket.say({"type": "transcription_session.update", "session": {"input_audio_format": "pcm16"}})
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].options.audio.sample_rate_hz == 24_000
+
+
 @pytest.mark.parametrize(("name", "encoding"), [("audio/pcmu", Encoding.MULAW), ("audio/pcma", Encoding.ALAW)])
 async def test_telephony(edge: Edge, socket: AsgiSocket, name: str, encoding: Encoding) -> None:
     socket.say(update(format={"type": name}))
@@ -74,6 +102,7 @@ async def test_telephony(edge: Edge, socket: AsgiSocket, name: str, encoding: En
 
 async def test_the_beta_form(edge: Edge, socket: AsgiSocket) -> None:
     session = {
+        "modalities": ["text"],
         "input_audio_format": "g711_ulaw",
         "input_audio_transcription": {"model": "gpt-4o-transcribe", "language": "en", "prompt": ""},
         "input_audio_noise_reduction": None,
@@ -138,6 +167,7 @@ async def test_a_client_of_the_beta_is_greeted_in_its_form(
         ({"input_audio_noise_reduction": {"type": "near_field"}}, "session.input_audio_noise_reduction"),
         ({"turn_detection": {"type": "semantic_vad"}}, "session.turn_detection.type"),
         ({"voice": "alloy"}, "session.voice"),
+        ({"modalities": ["text", "audio"]}, "session.modalities.1"),
     ],
 )
 async def test_errors_of_the_beta_form(edge: Edge, socket: AsgiSocket, session: dict[str, Any], param: str) -> None:
