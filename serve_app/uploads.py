@@ -30,7 +30,10 @@ _MAX_JSON_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UploadedForm:
-    """Text fields by name, the values of those that may be repeated, and the audio part's bytes, uint8 [n]."""
+    """Text fields by name, the values of those that may be repeated, and the audio part's bytes, uint8 [n].
+
+    A field that was left empty is not there.
+    """
 
     fields: dict[str, str]
     lists: dict[str, list[str]]
@@ -195,6 +198,9 @@ async def _read(
             audio = await _bytes_of(value, max_bytes)
         elif name in audio_parts:
             raise InvalidParameter(name, "must be sent as a file")
+        elif not value.strip():
+            # Many forms send all of their fields, filled in or not.
+            continue
         elif name in list_fields:
             lists.setdefault(name, []).append(value)
         else:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import from_json
 
 from deployments.contracts import SpeakerCount, TranscriptionRequest, TranscriptionWarning
@@ -38,8 +38,10 @@ _NAMES = ParameterNames(
     language="languages", candidates="languages", speaker_count="config.max_speakers", diarize="config.diarize"
 )
 
-Languages = tuple[SpokenLanguage, ...] | None
-"""ISO 639-1 codes; None: find out among all."""
+Languages = Annotated[
+    tuple[SpokenLanguage, ...] | None, BeforeValidator(lambda languages: None if languages == [""] else languages)
+]
+"""ISO 639-1 codes; None, or one that is empty: find out among all."""
 
 Warnings = list[dict[str, str]]
 """What was left out: a code for programs and a sentence for people each."""

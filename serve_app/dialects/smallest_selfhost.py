@@ -166,7 +166,8 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
 async def _read(request: Request, services: Services) -> tuple[ListenOptions, npt.NDArray[np.uint8] | None]:
     check_url(request, ListenOptions.model_fields)
     if is_json(request):
-        options = ListenOptions.model_validate(await read_json(request, services.settings.limits))
+        body = await read_json(request, services.settings.limits)
+        options = ListenOptions.model_validate({name: value for name, value in body.items() if value != ""})
         audio = None
     else:
         limits = services.settings.limits

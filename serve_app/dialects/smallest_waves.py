@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from deployments.contracts import Transcript, TranscriptionRequest
@@ -77,6 +77,9 @@ def _literal(value: object) -> object:
 
 Flag = Annotated[bool, BeforeValidator(_literal)]
 
+# Some clients send what was left empty. A flag without a word is refused: elsewhere it would be on.
+Language = Annotated[SpokenLanguage, AfterValidator(lambda code: code or "multi")]
+
 
 class WavesOptions(BaseModel):
     """The query string."""
@@ -84,7 +87,7 @@ class WavesOptions(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: Model = Field(description="Form of the answer.", examples=["pulse"])
-    language: SpokenLanguage = Field(
+    language: Language = Field(
         "multi",
         description="ISO 639-1 code, `multi` to find out, or `multi-eu`, `multi-indic`, `multi-asian` to find out "
         "among a region's.",

@@ -160,8 +160,6 @@ def _check_recognition(options: TranscriptionOptions) -> None:
         raise UnsupportedParameter("temperature", "beam search draws no samples, so it must be 0", ("0",))
     if options.language is not None and options.languages:
         raise InvalidParameter("languages", "cannot be given together with language")
-    if not all(keyword.strip() for keyword in options.keywords):
-        raise InvalidParameter("keywords", "must not be empty")
     for name in ("known_speaker_names", "known_speaker_references"):
         if getattr(options, name):
             raise UnsupportedParameter(name, "speakers are told apart, not recognised")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from serve_app.dialects.languages import SpokenLanguage
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding
@@ -78,6 +78,12 @@ class Transcription(Part):
         description="How seldom the running utterance is looked at: a longer delay gives fewer wrong words.",
         examples=["low"],
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _null_where_empty(cls, value: Any) -> Any:
+        """Some clients (LiveKit's) send "" for what is to be found out."""
+        return None if value in ("", [""]) else value
 
 
 class TurnDetection(Part):

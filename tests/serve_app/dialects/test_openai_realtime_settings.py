@@ -119,6 +119,21 @@ async def test_the_beta_form(edge: Edge, socket: AsgiSocket) -> None:
     assert edge.live.sessions[0].options.end_silence_s == 0.7
 
 
+async def test_what_is_left_empty_is_found_out(edge: Edge, socket: AsgiSocket) -> None:
+    """As LiveKit sends it."""
+    transcription = {"model": "gpt-4o-mini-transcribe", "prompt": "", "language": ""}
+    turns = {"type": "server_vad", "silence_duration_ms": 350}
+    session = {"input_audio_transcription": transcription, "turn_detection": turns}
+    socket.say({"type": "transcription_session.update", "session": session})
+    await socket.read_until("transcription_session.updated")
+    socket.say(update(transcription={"languages": [""], "keywords": [""], "delay": ""}))
+    await socket.read_until("session.updated")
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    options = edge.live.sessions[0].options
+    assert (options.language, options.candidates, options.end_silence_s) == (None, (), 0.35)
+
+
 @pytest.mark.parametrize(
     ("headers", "subprotocols"),
     [
