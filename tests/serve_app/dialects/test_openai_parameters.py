@@ -62,7 +62,8 @@ async def test_fields_that_are_left_empty_are_as_if_they_were_not_there(edge: Ed
     """As forms send them."""
     names = ["language", "temperature", "response_format", "prompt", "stream", "chunking_strategy", "include[]"]
     fields: dict[str, Any] = dict.fromkeys([*names, "timestamp_granularities[]", "languages[]"], "")
-    assert (await post(edge, **fields, **{"keywords[]": ["Ray", " "]})).status_code == 200
+    fields["keywords[]"] = ["Ray", " "]
+    assert (await post(edge, **fields)).status_code == 200
     (request,) = edge.pipeline.requests
     assert (request.language, request.vocabulary) == (None, (VocabularyTerm("Ray"),))
 
