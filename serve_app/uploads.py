@@ -145,7 +145,16 @@ def check_url(request: Request, fields: Iterable[str]) -> None:
 
 def is_json(request: Request) -> bool:
     """Whether the body says that it is JSON."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    return _media_type(request) == "application/json"
+
+
+def is_urlencoded(request: Request) -> bool:
+    """Whether the body says that it is a form without files, as curl says of anything by default."""
+    return _media_type(request) == "application/x-www-form-urlencoded"
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _check_declared(request: Request, max_bytes: int, overhead_bytes: int = 0) -> None:

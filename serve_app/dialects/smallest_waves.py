@@ -230,6 +230,14 @@ async def get_text(request: Request, services: Annotated[Services, Depends(servi
 
 
 async def _transcribed(request: Request, services: Services, default_model: Model | None = None) -> JSONResponse:
+    response = await _answered(request, services, default_model)
+    # A wish that the content be deleted after a week; what is kept, and how long, is the operator's to say.
+    if request.headers.get("x-expire-content", "").lower() == "true":
+        response.headers["x-content-expiry"] = "unavailable"
+    return response
+
+
+async def _answered(request: Request, services: Services, default_model: Model | None) -> JSONResponse:
     async with visiting(request, services, NAME) as visit:
         options = _options(request, default_model)
         transcription = options.to_request(this_request().request_id, services.settings.limits)
@@ -280,6 +288,8 @@ async def _received(request: Request, services: Services) -> tuple[npt.NDArray[n
         audio = await read_raw(request, limits, max_bytes)
     if not audio.size:
         raise MissingParameter("body")
+    if audio[:1].tobytes() == b"{":
+        raise InvalidParameter("body", "is no audio: JSON is read with Content-Type: application/json")
     return audio, filename
 
 

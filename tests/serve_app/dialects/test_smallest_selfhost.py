@@ -127,4 +127,5 @@ async def test_the_api_page_shows_every_field(edge: Edge) -> None:
     body = schema["paths"]["/v1/listen"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     options = {"language", "punctuate", "diarize", "num_speakers", "timestamps", "url", "callback_url"}
     assert set(body["properties"]) == {"audio", *options}
+    assert body["additionalProperties"] is False
     assert {"200", "400", "415", "422", "503"} <= set(schema["paths"]["/v1/listen"]["post"]["responses"])
