@@ -94,8 +94,8 @@ class VerboseTranscription(BaseModel):
 
     task: Literal["transcribe"] = Field("transcribe", description="What was done.", examples=["transcribe"])
     language: str = Field(
-        description="Whisper's name of the language that is spoken most. Where nobody speaks, of the one that was asked "
-        "for, or `unknown`.",
+        description="Whisper's name of the language that is spoken most. Where nobody speaks, of the one that was "
+        "asked for, or `unknown`.",
         examples=["english"],
     )
     duration: float = Field(description="Length of the recording in seconds.", examples=[1.5])
