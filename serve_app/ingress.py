@@ -14,7 +14,7 @@ from serve_app import __version__
 from serve_app.api_document import Api
 from serve_app.api_pages import show_the_api
 from serve_app.cluster import alive_nodes, http_host, is_draining
-from serve_app.dialects.not_offered import tell_what_is_not_offered
+from serve_app.dialects.not_offered import accept_slashes_at_the_end, tell_what_is_not_offered
 from serve_app.dialects.registry import DIALECTS
 from serve_app.health import ServeHealth
 from serve_app.local_only import LocalOnly
@@ -55,6 +55,7 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
     for dialect in DIALECTS:
         app.include_router(dialect.router)
     show_the_api(app)
+    accept_slashes_at_the_end(app)
     tell_what_is_not_offered(app, DIALECTS)
     return app
 
