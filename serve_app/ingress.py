@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
+from starlette.middleware.cors import CORSMiddleware
 
 from deployments.process_start import prepare_process
 from serve_app import __version__
@@ -48,6 +49,20 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
     app.state.services = services
     if services.is_open:
         app.add_middleware(LocalOnly)
+    elif origins := services.settings.access.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=[
+                "Retry-After",
+                "X-Request-ID",
+                "X-RateLimit-Limit",
+                "X-RateLimit-Remaining",
+                "X-RateLimit-Reset",
+            ],
+        )
     # What is refused there has a line, too.
     app.add_middleware(RequestLog)
     # Outside of all others, so that their lines in the log name the trace.
