@@ -8,13 +8,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
+from starlette.middleware.cors import CORSMiddleware
 
 from deployments.process_start import prepare_process
 from serve_app import __version__
 from serve_app.api_document import Api
 from serve_app.api_pages import show_the_api
 from serve_app.cluster import alive_nodes, http_host, is_draining
-from serve_app.dialects.not_offered import tell_what_is_not_offered
+from serve_app.dialects.not_offered import accept_slashes_at_the_end, tell_what_is_not_offered
 from serve_app.dialects.registry import DIALECTS
 from serve_app.health import ServeHealth
 from serve_app.local_only import LocalOnly
@@ -48,6 +49,20 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
     app.state.services = services
     if services.is_open:
         app.add_middleware(LocalOnly)
+    elif origins := services.settings.access.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=[
+                "Retry-After",
+                "X-Request-ID",
+                "X-RateLimit-Limit",
+                "X-RateLimit-Remaining",
+                "X-RateLimit-Reset",
+            ],
+        )
     # What is refused there has a line, too.
     app.add_middleware(RequestLog)
     # Outside of all others, so that their lines in the log name the trace.
@@ -55,6 +70,7 @@ def make_app(services: Services, resources: contextlib.AsyncExitStack | None = N
     for dialect in DIALECTS:
         app.include_router(dialect.router)
     show_the_api(app)
+    accept_slashes_at_the_end(app)
     tell_what_is_not_offered(app, DIALECTS)
     return app
 

@@ -6,6 +6,7 @@ How many replicas each stage has, and on what, is Serve's own business: the ``de
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -95,6 +96,9 @@ class AccessSettings(Section):
     """Who may use the service."""
 
     require_keys: bool = Field(False, description="Even on a loopback address: set it behind a proxy on the same host.")
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")], ...] = Field(
+        (), description="Web pages that may call the service with a key: https://app.example.com, or * for all."
+    )
     local_plan: str = Field("local", description="Plan of the one user of a service that is open on loopback.")
     default_plan: str = Field("default", description="Plan of a user made without one.")
     plans: dict[str, Plan] = Field(

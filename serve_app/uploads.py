@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydantic_core import from_json
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -25,13 +26,17 @@ _FORM_OVERHEAD_BYTES = 1024 * 1024
 _MAX_FIELDS = 50
 # A vocabulary in one field.
 _MAX_FIELD_BYTES = 1024 * 1024
+# A URL and some options.
 _MAX_JSON_BYTES = 64 * 1024
 _NOT_IN_CHARSET = "not in the charset that it names"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UploadedForm:
-    """Text fields by name, the values of those that may be repeated, and the audio part's bytes, uint8 [n]."""
+    """Text fields by name, the values of those that may be repeated, and the audio part's bytes, uint8 [n].
+
+    A field that was left empty is not there.
+    """
 
     fields: dict[str, str]
     lists: dict[str, list[str]]
@@ -46,7 +51,8 @@ async def read_form(
     list_fields: frozenset[str] = frozenset(),
     older_audio_parts: frozenset[str] = frozenset(),
 ) -> UploadedForm:
-    """Read a multipart form whose file is the part named audio_part, or by a name that it had before.
+    """Read a multipart form whose file is the part named audio_part, or by a name that it had before, whatever the part
+    says of itself.
 
     Fields in list_fields may come more than once.
 
@@ -54,8 +60,7 @@ async def read_form(
         AudioTooLarge: by its declared length before anything is read, or by count while reading.
         Overloaded: the same for the bytes that this process may hold at once.
         MissingParameter: the body is no multipart form.
-        InvalidParameter: the form is broken or breaks off, names a field twice, or sends the file as text or text as a
-            file.
+        InvalidParameter: the form is broken or breaks off, names a field twice, or sends text as a file.
         BodyTooSlow: see LimitSettings.
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
@@ -64,7 +69,15 @@ async def read_form(
     # A vocabulary in a list is a field for each term.
     max_fields = _MAX_FIELDS + (MOST_TERMS if list_fields else 0)
     chunks = _counted(_arriving(request, limits), max_bytes)
-    parser = _FormParser(request.headers, chunks, max_files=2, max_fields=max_fields, max_part_size=_MAX_FIELD_BYTES)
+    audio_parts = older_audio_parts | {audio_part}
+    parser = _FormParser(
+        request.headers,
+        chunks,
+        audio_parts=audio_parts,
+        max_files=2,
+        max_fields=max_fields,
+        max_part_size=_MAX_FIELD_BYTES,
+    )
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -75,23 +88,25 @@ async def read_form(
     try:
         if not parser.is_whole:
             raise InvalidParameter("body", "the multipart form breaks off before its last boundary")
-        return await _read(form, older_audio_parts | {audio_part}, max_bytes, list_fields)
+        return await _read(form, audio_parts, max_bytes, list_fields)
     finally:
         await form.close()
 
 
-async def read_json(request: Request, limits: LimitSettings) -> dict[str, Any]:
+async def read_json(request: Request, limits: LimitSettings, max_bytes: int = _MAX_JSON_BYTES) -> dict[str, Any]:
     """The JSON object in the body; an empty body is an empty object.
 
     Raises:
-        InvalidParameter: no valid JSON, no object, or more of it than a request needs.
+        InvalidParameter: no valid JSON, no object, or more of it than max_bytes.
+        Overloaded: this process holds as many bytes as it may.
         BodyTooSlow: see LimitSettings.
     """
-    content = b""
+    content = bytearray()
     async for chunk in _arriving(request, limits):
+        receive_bytes(len(chunk))
         content += chunk
-        if len(content) > _MAX_JSON_BYTES:
-            raise InvalidParameter("body", f"larger than {_MAX_JSON_BYTES} bytes")
+        if len(content) > max_bytes:
+            raise InvalidParameter("body", f"larger than {max_bytes} bytes")
     try:
         body = from_json(content.removeprefix(codecs.BOM_UTF8) or b"{}")
     except ValueError as error:
@@ -132,7 +147,16 @@ def check_url(request: Request, fields: Iterable[str]) -> None:
 
 def is_json(request: Request) -> bool:
     """Whether the body says that it is JSON."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    return _media_type(request) == "application/json"
+
+
+def is_urlencoded(request: Request) -> bool:
+    """Whether the body says that it is a form without files, as curl says of anything by default."""
+    return _media_type(request) == "application/x-www-form-urlencoded"
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _check_declared(request: Request, max_bytes: int, overhead_bytes: int = 0) -> None:
@@ -145,9 +169,20 @@ def _check_declared(request: Request, max_bytes: int, overhead_bytes: int = 0) -
 
 
 class _FormParser(MultiPartParser):
-    """One that knows whether the form came to its end: Starlette gives what it has got, without the rest."""
+    """One that knows which parts are files, and whether the form came to its end: Starlette gives what it has got."""
 
     is_whole = False
+
+    def __init__(self, *args: Any, audio_parts: frozenset[str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._audio_parts = audio_parts
+
+    def on_headers_finished(self) -> None:
+        # Starlette knows a file by its plain filename. Some clients give none, or one in RFC 8187's form alone.
+        _, options = parse_options_header(self._current_part.content_disposition)
+        if b"filename" not in options and options.get(b"name", b"").decode(errors="replace") in self._audio_parts:
+            self._current_part.content_disposition = (self._current_part.content_disposition or b"") + b"; filename=a"
+        super().on_headers_finished()
 
     def on_end(self) -> None:
         self.is_whole = True
@@ -193,8 +228,9 @@ async def _read(
             if name not in audio_parts:
                 raise InvalidParameter(name, "is not a file")
             audio = await _bytes_of(value, max_bytes)
-        elif name in audio_parts:
-            raise InvalidParameter(name, "must be sent as a file")
+        elif not value.strip():
+            # Many forms send all of their fields, filled in or not.
+            continue
         else:
             _check_text(value)
             if name in list_fields:

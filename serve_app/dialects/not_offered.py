@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from deployments.errors import NotOffered
 from serve_app.dialects.dialect import Dialect
@@ -31,6 +32,25 @@ def tell_what_is_not_offered(app: FastAPI, dialects: Sequence[Dialect]) -> None:
             reason = f"{where} is not offered"
         _, body = _form_of(request.url.path, dialects)(NotOffered(reason))
         return JSONResponse(body, status, headers)
+
+
+def accept_slashes_at_the_end(app: FastAPI) -> None:
+    """Route a path that is not found once more without its slash.
+
+    Starlette would redirect, and behind a balancer that ends TLS it would redirect to plain http.
+    """
+    router = app.router
+    not_found, router.redirect_slashes = router.default, False
+
+    async def without_slash(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].rstrip("/")
+        if path in ("", scope["path"]):
+            await not_found(scope, receive, send)
+        else:
+            scope["path"] = path
+            await router(scope, receive, send)
+
+    router.default = without_slash
 
 
 def _is_socket(app: FastAPI, request: Request) -> bool:

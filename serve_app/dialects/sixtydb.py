@@ -3,7 +3,7 @@
 Source: the vendor's API reference, skills and changelog. Where they are silent or cannot be honoured:
 
 * Fields that the reference does not name are ignored: it mentions tuning of the language detection without a name for
-  it. An empty field counts as not given, as forms send them.
+  it.
 * ``context``: see sixtydb_context.
 * Digits, entities and marks of direction are normalised without being asked for, as the vendor does; ``original`` tells
   what was heard. ``script_correction`` is between Devanagari and Latin.
@@ -201,7 +201,7 @@ async def transcribe(request: Request, services: Annotated[Services, Depends(ser
         form = await read_form(
             request, limits, AUDIO_PART, limits.max_bytes_in(NAME), older_audio_parts=_OLDER_AUDIO_PARTS
         )
-        options = SttOptions.model_validate({name: value for name, value in form.fields.items() if value.strip()})
+        options = SttOptions.model_validate(form.fields)
         if form.audio is None:
             raise MissingParameter(AUDIO_PART)
         context = options.heeded_context(visit.plan, services.settings)

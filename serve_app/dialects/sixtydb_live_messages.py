@@ -13,9 +13,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import from_json
 
 from deployments.contracts import SpeakerCount, TranscriptionWarning
@@ -36,8 +36,10 @@ _LONGEST_MS = 10_000
 _MOST_NAMED = 10
 _ENCODINGS = {"linear": Encoding.PCM_S16, "mulaw": Encoding.MULAW}
 
-Languages = tuple[SpokenLanguage, ...] | None
-"""ISO 639-1 codes; None: find out among all."""
+Languages = Annotated[
+    tuple[SpokenLanguage, ...] | None, BeforeValidator(lambda languages: None if languages == [""] else languages)
+]
+"""ISO 639-1 codes; None, or one that is empty: find out among all."""
 
 Warnings = list[dict[str, str]]
 """What was left out: a code for programs and a sentence for people each."""

@@ -26,7 +26,7 @@ from serve_app.dialects.smallest_selfhost_errors import ERROR_RESPONSES, error_b
 from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
 from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
-from serve_app.uploads import check_url, is_json, read_form, read_json
+from serve_app.uploads import check_url, is_json, is_urlencoded, read_form, read_json
 
 NAME = "smallest_selfhost"
 AUDIO_PART = "audio"
@@ -115,10 +115,18 @@ _LISTEN_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": {"type": "object", "required": ["url"], "properties": _OPTIONS_SCHEMA}},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["url"],
+                    "additionalProperties": False,
+                    "properties": _OPTIONS_SCHEMA,
+                }
+            },
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
+                    "additionalProperties": False,
                     "properties": {
                         AUDIO_PART: {"type": "string", "format": "binary", "description": "The recording."},
                         **_OPTIONS_SCHEMA,
@@ -164,8 +172,13 @@ async def listen(request: Request, services: Annotated[Services, Depends(service
 async def _read(request: Request, services: Services) -> tuple[ListenOptions, npt.NDArray[np.uint8] | None]:
     check_url(request, ListenOptions.model_fields)
     if is_json(request):
-        options = ListenOptions.model_validate(await read_json(request, services.settings.limits))
+        body = await read_json(request, services.settings.limits)
+        options = ListenOptions.model_validate({name: value for name, value in body.items() if value != ""})
         audio = None
+    elif is_urlencoded(request):
+        raise InvalidParameter(
+            "body", "needs Content-Type: application/json for JSON, or multipart/form-data for a file"
+        )
     else:
         limits = services.settings.limits
         form = await read_form(request, limits, AUDIO_PART, limits.max_bytes_in(NAME))

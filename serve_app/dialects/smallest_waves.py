@@ -32,7 +32,6 @@ from serve_app.capabilities import check_request
 from serve_app.dialects.answers import written
 from serve_app.dialects.dialect import Dialect, visiting
 from serve_app.dialects.errors import route_class
-from serve_app.dialects.languages import SpokenLanguage
 from serve_app.dialects.smallest_waves_answer import (
     Model,
     Presentation,
@@ -42,7 +41,7 @@ from serve_app.dialects.smallest_waves_answer import (
     to_answer,
 )
 from serve_app.dialects.smallest_waves_errors import ERROR_RESPONSES, error_body
-from serve_app.dialects.smallest_waves_query import PARAMETER_NAMES, Flag, fields_of, spoken
+from serve_app.dialects.smallest_waves_query import PARAMETER_NAMES, Flag, Language, fields_of, spoken
 from serve_app.jobs.contracts import Callback, Job, JobFailure, JobOrder
 from serve_app.request_log import this_request
 from serve_app.services import Services, services_of
@@ -64,7 +63,7 @@ class WavesOptions(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: Model = Field(description="Form of the answer.", examples=["pulse"])
-    language: SpokenLanguage = Field(
+    language: Language = Field(
         "multi",
         description="ISO 639-1 code, `multi` to find out, or `multi-eu`, `multi-indic`, `multi-asian` to find out "
         "among a region's.",
@@ -207,6 +206,14 @@ async def get_text(request: Request, services: Annotated[Services, Depends(servi
 
 
 async def _transcribed(request: Request, services: Services, default_model: Model | None = None) -> JSONResponse:
+    response = await _answered(request, services, default_model)
+    # A wish that the content be deleted after a week; what is kept, and how long, is the operator's to say.
+    if request.headers.get("x-expire-content", "").lower() == "true":
+        response.headers["x-content-expiry"] = "unavailable"
+    return response
+
+
+async def _answered(request: Request, services: Services, default_model: Model | None) -> JSONResponse:
     async with visiting(request, services, NAME) as visit:
         options = _options(request, default_model)
         transcription = options.to_request(this_request().request_id, services.settings.limits)
@@ -250,6 +257,8 @@ async def _received(request: Request, services: Services) -> tuple[npt.NDArray[n
         audio = await read_raw(request, limits, max_bytes)
     if not audio.size:
         raise MissingParameter("body")
+    if audio[:1].tobytes() == b"{":
+        raise InvalidParameter("body", "is no audio: JSON is read with Content-Type: application/json")
     return audio, filename
 
 

@@ -16,8 +16,7 @@ from starlette.datastructures import QueryParams
 from deployments.contracts import VocabularyTerm
 from deployments.errors import InvalidParameter, UnsupportedParameter
 from deployments.refinement.numerals import LANGUAGES as NUMERAL_LANGUAGES
-from serve_app.dialects.languages import SpokenLanguage
-from serve_app.dialects.smallest_waves_query import Flag, fields_of, spoken
+from serve_app.dialects.smallest_waves_query import Flag, Language, fields_of, spoken
 from serve_app.dialects.weighted_terms import listed, weighted_term
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding, LiveOptions
 from serve_app.vocabulary_limits import limited
@@ -56,7 +55,7 @@ class WavesLiveQuery(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: str | None = None
-    language: SpokenLanguage = "multi"
+    language: Language = "multi"
     encoding: Literal["linear16", "linear32", "alaw", "mulaw", "opus", "ogg_opus"] = "linear16"
     sample_rate: Annotated[int, AfterValidator(_known_rate)] = 16_000
     word_timestamps: Flag = False

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import QueryParams
 
 from deployments.errors import InvalidParameter
 from serve_app.capabilities import ParameterNames
+from serve_app.dialects.languages import SpokenLanguage
 
 PARAMETER_NAMES = ParameterNames(language="language", speaker_count="diarize", candidates="language")
 
@@ -31,6 +32,9 @@ def _literal(value: object) -> object:
 
 
 Flag = Annotated[bool, BeforeValidator(_literal)]
+
+# Some clients send what was left empty. A flag without a word is refused: elsewhere it would be on.
+Language = Annotated[SpokenLanguage, AfterValidator(lambda code: code or "multi")]
 
 
 def fields_of(query: QueryParams, options: type[BaseModel], default_model: str | None) -> dict[str, str]:

@@ -87,6 +87,23 @@ async def test_a_whole_form_is_read(form_text: bytes) -> None:
     assert (read.fields, None if read.audio is None else read.audio.tobytes()) == ({"diarize": "true"}, b"RIFF")
 
 
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        b'form-data; name="audio"',
+        b"form-data; name=\"audio\"; filename*=UTF-8''%C3%A4.wav",
+        b'form-data; name="audio"; filename=""',
+        b"form-data; name=older",
+    ],
+)
+async def test_the_audio_part_is_a_file_whatever_it_says_of_itself(disposition: bytes) -> None:
+    samples = bytes(range(256)) * 8192
+    text = FORM.replace(b'form-data; name="audio"; filename="a.wav"', disposition).replace(b"RIFF", samples)
+    read = await read_form(form(text), LIMITS, "audio", 4 * 1024**2, older_audio_parts=frozenset({"older"}))
+    assert read.audio is not None
+    assert (read.fields, read.audio.tobytes()) == ({"diarize": "true"}, samples)
+
+
 @pytest.mark.parametrize("missing_bytes", [4, 12, 40, 90])
 async def test_a_form_that_breaks_off_is_not_served_in_part(missing_bytes: int) -> None:
     with pytest.raises(InvalidParameter, match="body"):

@@ -17,6 +17,9 @@ from serve_app.dialects.openai.parameters import TranscriptionOptions
 # The logarithm of a confidence of 0 could not be written in JSON.
 _LEAST_CONFIDENCE = 1e-10
 
+# Where Whisper's tokenizer, whose names these are, has another one than the CLDR.
+_WHISPERS_NAMES = {"bn": "bengali", "mi": "maori", "my": "myanmar", "nn": "nynorsk", "tl": "tagalog"}
+
 
 class DurationUsage(BaseModel):
     """What the request is charged for."""
@@ -104,8 +107,8 @@ class VerboseTranscription(_Answer):
 
     task: Literal["transcribe"] = Field("transcribe", description="What was done.", examples=["transcribe"])
     language: str = Field(
-        description="English name, in lower case, of the language that is spoken most. Where nobody speaks, of the one "
-        "that was asked for, or `unknown`.",
+        description="Whisper's name of the language that is spoken most. Where nobody speaks, of the one that was "
+        "asked for, or `unknown`.",
         examples=["english"],
     )
     duration: float = Field(description="Length of the recording in seconds.", examples=[1.5])
@@ -222,7 +225,7 @@ def _verbose(transcript: Transcript, options: TranscriptionOptions, usage: Durat
     words = [_verbose_word(word) for word in transcript.words] if "word" in wanted else None
     return VerboseTranscription(
         task="transcribe",
-        language=language_name(language).lower() if language else "unknown",
+        language=_WHISPERS_NAMES.get(language, language_name(language).lower()) if language else "unknown",
         duration=round(transcript.duration_s, 3),
         text=transcript.text,
         usage=usage,

@@ -29,6 +29,9 @@ from serve_app.dialects.openai.realtime_session import RealtimeSettings, beta_na
 from serve_app.services import Services, services_of
 from serve_app.uploads import read_json
 
+# The longest vocabulary and the longest prompt, in UTF-8: see vocabulary_limits.
+_MAX_BYTES = 5 * 1024 * 1024
+
 router = APIRouter(tags=["OpenAI"], route_class=route_class(error_body))
 
 
@@ -57,9 +60,6 @@ class BetaSecretOrder(Part):
 class BetaOrder(BetaUpdate):
     """The body of `POST /v1/realtime/transcription_sessions`."""
 
-    modalities: tuple[Literal["text"], ...] = Field(
-        ("text",), description="Transcription gives text.", examples=[["text"]]
-    )
     client_secret: BetaSecretOrder = Field(BetaSecretOrder(), description="When the secret ends.")
 
 
@@ -152,7 +152,7 @@ def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
 async def create_client_secret(request: Request, services: Annotated[Services, Depends(services_of)]) -> dict[str, Any]:
     """A key for a browser or an app: it opens `/v1/realtime` only, on your account, for some minutes."""
     async with visiting(request, services, routes.NAME) as visit:
-        order = ClientSecretOrder.model_validate(await read_json(request, services.settings.limits))
+        order = ClientSecretOrder.model_validate(await read_json(request, services.settings.limits, _MAX_BYTES))
         settings = RealtimeSettings().updated(order.session)
         secret = await _made(services, visit, settings, order.expires_after)
     return {
@@ -175,7 +175,7 @@ async def create_transcription_session(
 ) -> dict[str, Any]:
     """The same in the form that the beta of the API had."""
     async with visiting(request, services, routes.NAME) as visit:
-        order = BetaOrder.model_validate(await read_json(request, services.settings.limits))
+        order = BetaOrder.model_validate(await read_json(request, services.settings.limits, _MAX_BYTES))
         with spelled(lambda name: beta_name(name).removeprefix("session.")):
             settings = RealtimeSettings().updated(order.to_update())
             secret = await _made(services, visit, settings, order.client_secret.expires_at)

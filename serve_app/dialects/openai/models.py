@@ -76,6 +76,8 @@ class ModelList(BaseModel):
     data: list[Model] = Field(description="The models.")
 
 
+# Otherwise it would be a model without a name.
+@router.get("/v1/models/", include_in_schema=False)
 @router.get("/v1/models", response_model=ModelList, responses=MODELS_ERRORS, summary="List the models")
 async def list_models(request: Request, services: Annotated[Services, Depends(services_of)]) -> ModelList:
     """The recognisers of the profile. A transcription takes any other name for the first of them."""

@@ -55,7 +55,9 @@ class TranscriptionOptions(BaseModel):
     )
     temperature: float = Field(0.0, description="Must be 0: beam search draws no samples.", examples=[0])
     timestamp_granularities: tuple[Literal["word", "segment"], ...] = Field(
-        (), description="What has times in `verbose_json`; default: segments.", examples=[["word", "segment"]]
+        (),
+        description="What has times in `verbose_json`; default: segments. `word` is refused in other forms.",
+        examples=[["word", "segment"]],
     )
     include: tuple[Literal["logprobs"], ...] = Field(
         (),
@@ -158,8 +160,6 @@ def _check_recognition(options: TranscriptionOptions) -> None:
         raise UnsupportedParameter("temperature", "beam search draws no samples, so it must be 0", ("0",))
     if options.language is not None and options.languages:
         raise InvalidParameter("languages", "cannot be given together with language")
-    if not all(keyword.strip() for keyword in options.keywords):
-        raise InvalidParameter("keywords", "must not be empty")
     for name in ("known_speaker_names", "known_speaker_references"):
         if getattr(options, name):
             raise UnsupportedParameter(name, "speakers are told apart, not recognised")
@@ -182,8 +182,9 @@ def _check_chunking(options: TranscriptionOptions) -> None:
 
 
 def _check_format(options: TranscriptionOptions) -> None:
-    if options.timestamp_granularities and options.response_format != "verbose_json":
-        raise InvalidParameter("timestamp_granularities", "needs the response_format verbose_json")
+    # Segments are the default: clients name them whatever form they ask for. Words would be missing from the answer.
+    if "word" in options.timestamp_granularities and options.response_format != "verbose_json":
+        raise InvalidParameter("timestamp_granularities", "word needs the response_format verbose_json")
     if options.include and options.response_format != "json":
         raise InvalidParameter("include", "needs the response_format json")
     if options.stream and options.response_format not in _STREAMED_FORMATS:
@@ -196,6 +197,8 @@ _SCHEMA = TranscriptionOptions.model_json_schema()
 # Clients write lists with brackets, and so does the page; both spellings are read.
 _LISTS = frozenset(name for name, field in _SCHEMA["properties"].items() if field.get("type") == "array")
 LIST_FIELDS = _LISTS | {f"{name}[]" for name in _LISTS}
+FIELDS = LIST_FIELDS.union(_SCHEMA["properties"])
+"""All fields beside the file, as clients write them."""
 
 TRANSCRIPTION_BODY: dict[str, Any] = {
     "requestBody": {

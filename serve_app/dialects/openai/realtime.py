@@ -1,8 +1,10 @@
 """OpenAI's realtime transcription: ``/v1/realtime?intent=transcription``.
 
-A session of this kind only transcribes: conversations with a model are refused by their ``intent``. Settings are taken
-until the first audio has come; after that only what does not change how it is heard. A client ends the session by
-closing the socket, as with the vendor. Ephemeral keys are made in ``client_secrets``.
+A session of this kind only transcribes: conversations with a model are refused by their ``intent``. Once audio is heard
+only such settings are taken as do not change how. The first audio waits a moment where no settings came before it: some
+clients (Pipecat's) send what the microphone gives from the moment that they are connected, and their settings when they
+are greeted. A client ends the session by closing the socket, as with the vendor. Ephemeral keys are made in
+``client_secrets``.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from serve_app.dialects.openai.realtime_session import (
 from serve_app.dialects.socket_frames import Message
 from serve_app.dialects.sockets import Connection, SocketDialect, converse
 from serve_app.live.contracts import (
+    AudioFormat,
     Encoding,
     Final,
     LiveEvent,
@@ -59,6 +62,8 @@ _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 # The vendor takes 15 MiB of audio in a message; the server takes 16 MiB, of which base64 leaves 12.
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _LEAST_COMMIT_S = 0.1
+# How much audio waits for the first settings: a greeting and its answer take less, and an utterance takes longer.
+_LONGEST_WAIT_S = 0.5
 
 router = APIRouter()
 router.include_router(client_secrets.router)
@@ -75,6 +80,8 @@ class RealtimeConversation:
         self._options = LiveOptions(self._id)
         self._session: LiveSession | None = None
         self._items = Items(detects_turns=True, padding_s=0.0, logprobs=False)
+        self._is_told = False
+        self._waiting = bytearray()
         self._appended_s = 0.0
         self._committed_s = 0.0
         # What belongs together is said together: the two tasks of a connection take turns.
@@ -133,12 +140,12 @@ class RealtimeConversation:
         match event.get("type"):
             case "session.update":
                 self._update(self._settings.updated(read_update(event.get("session"))))
-                await self._say([self._session_event("updated", is_beta=False)])
+                await self._updated(is_beta=False)
             case "transcription_session.update":
                 update = read_beta_update(event.get("session"))
                 with spelled(beta_name):
                     self._update(self._settings.updated(update))
-                await self._say([self._session_event("updated", is_beta=True)])
+                await self._updated(is_beta=True)
             case "input_audio_buffer.append":
                 await self._append(_audio_of(event))
             case "input_audio_buffer.commit":
@@ -152,8 +159,12 @@ class RealtimeConversation:
         options = self._options_of(settings)
         if self._session is not None:
             check_unchanged(self._options, options)
-        self._settings = settings
+        self._settings, self._is_told = settings, True
         self._items.padding_s, self._items.logprobs = settings.padding_s, settings.logprobs
+
+    async def _updated(self, *, is_beta: bool) -> None:
+        await self._say([self._session_event("updated", is_beta=is_beta)])
+        await self._hear_what_waits()
 
     def _options_of(self, settings: RealtimeSettings) -> LiveOptions:
         return settings.to_options(self._id, self._connection.visit.plan, self._connection.services.settings)
@@ -161,10 +172,21 @@ class RealtimeConversation:
     async def _append(self, audio: bytes) -> None:
         if not audio:
             return
-        session = self._session or await self._begin()
+        if self._session is not None:
+            await self._feed(self._session, audio)
+            return
+        self._waiting += audio
+        if self._is_told or _length_s(self._waiting, self._settings.format.audio) >= _LONGEST_WAIT_S:
+            await self._hear_what_waits()
+
+    async def _hear_what_waits(self) -> None:
+        if self._waiting:
+            audio, self._waiting = bytes(self._waiting), bytearray()
+            await self._feed(await self._begin(), audio)
+
+    async def _feed(self, session: LiveSession, audio: bytes) -> None:
         await session.feed(audio)
-        width_bytes = 2 if self._options.audio.encoding is Encoding.PCM_S16 else 1
-        self._appended_s += len(audio) / width_bytes / self._options.audio.sample_rate_hz
+        self._appended_s += _length_s(audio, self._options.audio)
 
     async def _begin(self) -> LiveSession:
         options = self._options_of(self._settings)
@@ -176,6 +198,7 @@ class RealtimeConversation:
         return session
 
     async def _commit(self) -> None:
+        await self._hear_what_waits()
         buffered_s = self._appended_s - self._committed_s
         if self._session is None or buffered_s < _LEAST_COMMIT_S:
             raise events.EmptyBuffer(buffered_s, _LEAST_COMMIT_S)
@@ -186,6 +209,7 @@ class RealtimeConversation:
         await self._session.finalize()
 
     async def _clear(self) -> None:
+        self._waiting.clear()
         if self._session is not None:
             await self._session.clear()
         self._committed_s = self._appended_s
@@ -203,6 +227,10 @@ class RealtimeConversation:
             session = self._settings.to_beta_json(self._id, self._expires_at)
             return events.session_event(f"transcription_session.{what}", session)
         return events.session_event(f"session.{what}", self._settings.to_json(self._id, self._expires_at))
+
+
+def _length_s(audio: bytes | bytearray, written: AudioFormat) -> float:
+    return len(audio) / (2 if written.encoding is Encoding.PCM_S16 else 1) / written.sample_rate_hz
 
 
 def _is_beta(connection: Connection) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from serve_app.dialects.languages import SpokenLanguage
 from serve_app.live.contracts import END_SILENCE_S, AudioFormat, Encoding
@@ -79,6 +79,12 @@ class Transcription(Part):
         examples=["low"],
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _null_where_empty(cls, value: Any) -> Any:
+        """Some clients (LiveKit's) send "" for what is to be found out."""
+        return None if value in ("", [""]) else value
+
 
 class TurnDetection(Part):
     """When the server commits; the last four fields are for sessions that answer, and are refused by name."""
@@ -129,6 +135,9 @@ class SessionUpdate(Part):
 class BetaUpdate(Part):
     """The flat ``session`` of ``transcription_session.update``, as the beta had it."""
 
+    modalities: tuple[Literal["text"], ...] = Field(
+        ("text",), fail_fast=True, description="Transcription gives text.", examples=[["text"]]
+    )
     input_audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] = Field(
         "pcm16", description="How the audio is written; PCM has 24 kHz.", examples=["pcm16"]
     )
@@ -144,6 +153,8 @@ class BetaUpdate(Part):
         given = {name.removeprefix("input_audio_"): getattr(self, name) for name in self.model_fields_set}
         content = {name: value for name, value in given.items() if name in InputUpdate.model_fields}
         if "format" in content:
-            content["format"] = {"type": BETA_FORMATS[content["format"]]}
+            name = BETA_FORMATS[content["format"]]
+            # PCM of the beta has one rate, whatever was said before.
+            content["format"] = {"type": name, "rate": 24_000 if name == "audio/pcm" else G711_HZ}
         include = {"include": self.include} if "include" in given else {}
         return SessionUpdate(type="transcription", audio=AudioUpdate(input=InputUpdate(**content)), **include)

@@ -89,7 +89,7 @@ class RealtimeSettings(Part):
         if changes.transcription is None:
             raise UnsupportedParameter(TRANSCRIPTION, "a transcription session has nothing else to do")
         settings = RealtimeSettings(
-            format=changes.format if "format" in given else self.format,
+            format=self._format(changes.format) if "format" in given else self.format,
             transcription=_merged(self.transcription, changes.transcription),
             turn_detection=self._turn_detection(changes) if "turn_detection" in given else self.turn_detection,
             include=(update.include or ()) if "include" in update.model_fields_set else self.include,
@@ -182,6 +182,10 @@ class RealtimeSettings(Part):
             "expires_at": expires_at,
         }
 
+    def _format(self, changes: Format) -> Format:
+        # The rate is that of a type.
+        return _merged(self.format, changes) if changes.type == self.format.type else changes
+
     def _turn_detection(self, changes: InputUpdate) -> TurnDetection | None:
         turn = changes.turn_detection
         return turn if turn is None or self.turn_detection is None else _merged(self.turn_detection, turn)
@@ -225,7 +229,7 @@ def check_unchanged(before: LiveOptions, after: LiveOptions) -> None:
     """
     for option, path in _FIELDS_OF_OPTIONS.items():
         if getattr(before, option) != getattr(after, option):
-            raise UnsupportedParameter(path, "cannot change once audio has come: open another session")
+            raise UnsupportedParameter(path, "cannot change once audio is heard: open another session")
 
 
 def read_update(content: object) -> SessionUpdate:

@@ -30,6 +30,7 @@ from serve_app.dialects.openai.errors import TRANSCRIPTION_ERRORS, error_body
 from serve_app.dialects.openai.event_stream import TranscriptEvents, running
 from serve_app.dialects.openai.events import EventWriter
 from serve_app.dialects.openai.parameters import (
+    FIELDS,
     FILE_PART,
     LIST_FIELDS,
     TRANSCRIPTION_BODY,
@@ -119,7 +120,7 @@ async def transcribe(
 
 
 async def _read(request: Request, services: Services) -> tuple[TranscriptionOptions, npt.NDArray[np.uint8]]:
-    check_url(request, TranscriptionOptions.model_fields)
+    check_url(request, FIELDS)
     limits = services.settings.limits
     form = await read_form(request, limits, FILE_PART, limits.max_bytes_in(NAME), LIST_FIELDS)
     options = options_of(form)

@@ -9,7 +9,13 @@ from tests.fakes.asgi_socket import AsgiSocket
 
 URL = "/v1/realtime?intent=transcription"
 SECOND = b"\0\1" * 24_000
-APPEND = {"type": "input_audio_buffer.append", "audio": base64.b64encode(SECOND).decode()}
+
+
+def append(audio: bytes) -> dict[str, str]:
+    return {"type": "input_audio_buffer.append", "audio": base64.b64encode(audio).decode()}
+
+
+APPEND = append(SECOND)
 COMMIT = {"type": "input_audio_buffer.commit"}
 CLEAR = {"type": "input_audio_buffer.clear"}
 TEXT = "conversation.item.input_audio_transcription"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.fakes.asgi_socket import asgi_socket
 from tests.fakes.edge import Edge
 
 pytestmark = pytest.mark.unit
@@ -58,3 +59,30 @@ async def test_a_field_in_the_url_is_not_dropped(edge: Edge, path: str, part: st
 @pytest.mark.parametrize("path", ["/health", "/healthz", "/api/v1/health"])
 async def test_a_probe_may_ask_for_the_head_alone(edge: Edge, path: str) -> None:
     assert (await edge.client.head(path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [("/v1/listen/", "audio"), ("/stt/", "file"), ("/v1/audio/transcriptions/", "file"), ("/stt//", "file")],
+)
+async def test_a_slash_at_the_end_makes_no_difference(edge: Edge, path: str, part: str) -> None:
+    data = {"model": "any"} if path.startswith("/v1/audio") else {}
+    assert (await edge.client.post(path, files={part: b"some audio"}, data=data)).status_code == 200
+    assert edge.pipeline.audio == [b"some audio"]
+
+
+@pytest.mark.parametrize("path", ["/waves/v1/stt", "/waves/v1/stt/", "/waves/v1/pulse/get_text/"])
+async def test_nor_does_it_for_waves(edge: Edge, path: str) -> None:
+    assert (await edge.client.post(path, params={"model": "pulse"}, content=b"RIFF")).status_code == 200
+
+
+async def test_a_path_with_a_slash_that_is_not_offered_is_told_so(edge: Edge) -> None:
+    assert (await edge.client.get("/v1/models/")).status_code == 200
+    assert (await edge.client.get("/stt/")).status_code == 405
+    assert (await edge.client.get("/v1/realtime/")).status_code == 426
+    assert (await edge.client.post("/v1/audio/translations/")).status_code == 404
+
+
+async def test_a_sockets_path_may_end_with_a_slash(edge: Edge) -> None:
+    async with asgi_socket(edge.app, "/v1/realtime/?intent=transcription") as socket:
+        assert (await socket.read())["type"] == "session.created"

@@ -20,7 +20,13 @@ from pydantic import BaseModel
 
 from deployments.contracts import Segment, Transcript, Usage, Word
 from deployments.text_joining import joined_sentences, joined_words
-from serve_app.dialects.openai.answers import DiarizedSegment, DiarizedTranscription, SpeakerLetters, json_answer
+from serve_app.dialects.openai.answers import (
+    DiarizedSegment,
+    DiarizedTranscription,
+    SpeakerLetters,
+    VerboseTranscription,
+    json_answer,
+)
 from serve_app.dialects.openai.events import EventWriter, TextDelta
 from serve_app.dialects.openai.parameters import TranscriptionOptions
 
@@ -142,3 +148,24 @@ def test_after_z_comes_aa() -> None:
     letters = SpeakerLetters()
     named = [letters.name(str(index)) for index in range(703)]
     assert (named[25], named[26], named[51], named[52], named[701], named[702]) == ("Z", "AA", "AZ", "BA", "ZZ", "AAA")
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("bn", "bengali"),
+        ("tl", "tagalog"),
+        ("mi", "maori"),
+        ("my", "myanmar"),
+        ("nn", "nynorsk"),
+        ("yue", "cantonese"),
+        ("ht", "haitian creole"),
+        (None, "unknown"),
+    ],
+)
+def test_languages_have_the_names_that_whisper_gives_them(code: str | None, name: str) -> None:
+    options = TranscriptionOptions(model="whisper-1", response_format="verbose_json")
+    transcript = Transcript("req_1", "", code, 1.0, (), (), None, (), Usage(1.0))
+    answer = json_answer(transcript, options)
+    assert isinstance(answer, VerboseTranscription)
+    assert answer.language == name

@@ -9,7 +9,9 @@ from openai import AsyncOpenAI
 
 from deployments.contracts import VocabularyTerm
 from deployments.errors import ConcurrencyLimitReached
+from serve_app.byte_budget import ByteBudget
 from serve_app.live.contracts import AudioFormat, Encoding
+from serve_app.vocabulary_limits import MOST_TERM_CHARACTERS, MOST_TERMS
 from tests.fakes.asgi_socket import asgi_socket
 from tests.fakes.edge import Edge, FakeAccess
 from tests.fakes.openai_sdk import openai_client
@@ -87,6 +89,28 @@ async def test_the_client_of_a_secret_may_change_its_settings(edge: Edge, sdk: A
     assert changed["turn_detection"]["silence_duration_ms"] == 900
     assert changed["transcription"]["model"] == "whisper-1"
     assert changed["transcription"]["keywords"] == ["Rayscribe"]
+
+
+@pytest.mark.parametrize("path", [SECRETS, BETA])
+async def test_a_secret_has_room_for_the_longest_vocabulary(path: str) -> None:
+    edge = Edge(upload_bytes=ByteBudget(8 * 1024 * 1024))
+    keywords = [f"{number:05}" + "日" * (MOST_TERM_CHARACTERS - 5) for number in range(MOST_TERMS)]
+    order: dict[str, Any] = {"input_audio_transcription": {"keywords": keywords}}
+    if path == SECRETS:
+        order = {"session": {"type": "transcription", "audio": {"input": {"transcription": {"keywords": keywords}}}}}
+    async with edge.client:
+        assert (await edge.client.post(path, json=order)).status_code == 200
+        order["padding"] = " " * 3_000_000
+        refused = await edge.client.post(path, json=order)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "body")
+    assert "5242880 bytes" in refused.json()["error"]["message"]
+
+
+async def test_the_order_of_a_secret_is_held_by_the_byte_budget() -> None:
+    edge = Edge(upload_bytes=ByteBudget(1000))
+    async with edge.client:
+        assert (await edge.client.post(SECRETS, json={"padding": " " * 1000})).status_code == 503
+        assert edge.upload_bytes.held_bytes == 0
 
 
 async def test_a_secret_is_for_its_socket_only(edge: Edge, sdk: AsyncOpenAI) -> None:

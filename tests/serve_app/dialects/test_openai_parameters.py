@@ -58,24 +58,49 @@ async def test_what_asks_for_nothing_is_taken(edge: Edge, sdk: AsyncOpenAI) -> N
     assert edge.pipeline.requests[0].language == "en"
 
 
+async def test_fields_that_are_left_empty_are_as_if_they_were_not_there(edge: Edge) -> None:
+    """As forms send them."""
+    names = ["language", "temperature", "response_format", "prompt", "stream", "chunking_strategy", "include[]"]
+    fields: dict[str, Any] = dict.fromkeys([*names, "timestamp_granularities[]", "languages[]"], "")
+    fields["keywords[]"] = ["Ray", " "]
+    assert (await post(edge, **fields)).status_code == 200
+    (request,) = edge.pipeline.requests
+    assert (request.language, request.vocabulary) == (None, (VocabularyTerm("Ray"),))
+
+
+@pytest.mark.parametrize("response_format", ["json", "text", "srt", "vtt", "diarized_json"])
+async def test_segments_may_be_named_in_any_form(edge: Edge, response_format: str) -> None:
+    """As the Vercel AI SDK names them with json for the gpt-4o models."""
+    fields: dict[str, Any] = {"response_format": response_format, "timestamp_granularities[]": "segment"}
+    assert (await post(edge, **fields)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["language", "include[]", "include", "languages[]", "chunking_strategy[type]"])
+async def test_fields_in_the_url_are_refused_by_the_names_that_clients_write(edge: Edge, name: str) -> None:
+    files, data = {"file": FILE}, {"model": "whisper-1"}
+    response = await edge.client.post(PATH, params={name: "server_vad"}, files=files, data=data)
+    assert (response.status_code, response.json()["error"]["param"]) == (400, name)
+    assert not edge.pipeline.requests
+
+
 SERVER_VAD = {"chunking_strategy[type]": "server_vad"}
 
 
 @pytest.mark.parametrize(
     ("fields", "param", "code"),
     [
-        ({"model": ""}, "model", "invalid_value"),
+        ({"model": ""}, "model", "missing_required_parameter"),
         ({"language": "xx"}, "language", "unsupported_value"),
         ({"language": "english"}, "language", "unsupported_value"),
         ({"languages[]": ["en", "de"]}, "languages", "unsupported_value"),
         ({"languages[]": ["en"], "language": "en"}, "languages", "invalid_value"),
         ({"prompt": "Ray, Serve"}, "prompt", "unsupported_parameter"),
-        ({"keywords[]": ["Ray", " "]}, "keywords", "invalid_value"),
         ({"response_format": "xml"}, "response_format", "invalid_value"),
         ({"temperature": "0.2"}, "temperature", "unsupported_value"),
         ({"temperature": "hot"}, "temperature", "invalid_value"),
         ({"temperature": "nan"}, "temperature", "unsupported_value"),
         ({"timestamp_granularities[]": ["word"]}, "timestamp_granularities", "invalid_value"),
+        ({"timestamp_granularities[]": ["segment", "word"]}, "timestamp_granularities", "invalid_value"),
         (
             {"timestamp_granularities[]": ["word", "letter"], "response_format": "verbose_json"},
             "timestamp_granularities.1",

@@ -11,7 +11,7 @@ from serve_app.settings import Settings
 from tests.fakes.asgi_socket import AsgiSocket, asgi_socket
 from tests.fakes.edge import Edge
 from tests.serve_app.dialects.edge_fixtures import socket_to
-from tests.serve_app.dialects.openai_realtime import APPEND, INPUT, TEXT, URL, update
+from tests.serve_app.dialects.openai_realtime import APPEND, CLEAR, COMMIT, INPUT, SECOND, TEXT, URL, append, update
 
 pytestmark = pytest.mark.unit
 
@@ -78,6 +78,34 @@ async def test_what_an_update_may_say(edge: Edge, socket: AsgiSocket) -> None:
     assert options.vocabulary == (VocabularyTerm("Rayscribe"), VocabularyTerm("Ray Serve"))
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "rate_hz"),
+    [
+        ({"type": "audio/pcm", "rate": 16000}, {"type": "audio/pcm"}, 16_000),
+        ({"type": "audio/pcm", "rate": 16000}, {"type": "audio/pcm", "rate": None}, 24_000),
+        ({"type": "audio/pcm", "rate": 16000}, {"type": "audio/pcma"}, 8000),
+        ({"type": "audio/pcmu", "rate": 8000}, {"type": "audio/pcm"}, 24_000),
+    ],
+)
+async def test_a_rate_stays_while_the_type_does(
+    edge: Edge, socket: AsgiSocket, first: dict[str, Any], then: dict[str, Any], rate_hz: int
+) -> None:
+    for written in (first, then):
+        socket.say(update(format=written))
+        await socket.read_until("session.updated")
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].options.audio.sample_rate_hz == rate_hz
+
+
+async def test_pcm_of_the_beta_has_its_one_rate(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(update(format={"type": "audio/pcm", "rate": 16000}))
+    socket.say({"type": "transcription_session.update", "session": {"input_audio_format": "pcm16"}})
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].options.audio.sample_rate_hz == 24_000
+
+
 @pytest.mark.parametrize(("name", "encoding"), [("audio/pcmu", Encoding.MULAW), ("audio/pcma", Encoding.ALAW)])
 async def test_telephony(edge: Edge, socket: AsgiSocket, name: str, encoding: Encoding) -> None:
     socket.say(update(format={"type": name}))
@@ -88,6 +116,7 @@ async def test_telephony(edge: Edge, socket: AsgiSocket, name: str, encoding: En
 
 async def test_the_beta_form(edge: Edge, socket: AsgiSocket) -> None:
     session = {
+        "modalities": ["text"],
         "input_audio_format": "g711_ulaw",
         "input_audio_transcription": {"model": "gpt-4o-transcribe", "language": "en", "prompt": ""},
         "input_audio_noise_reduction": None,
@@ -102,6 +131,21 @@ async def test_the_beta_form(edge: Edge, socket: AsgiSocket) -> None:
     await socket.read_until(f"{TEXT}.completed")
     assert edge.live.sessions[0].options.audio == AudioFormat(Encoding.MULAW, 8000)
     assert edge.live.sessions[0].options.end_silence_s == 0.7
+
+
+async def test_what_is_left_empty_is_found_out(edge: Edge, socket: AsgiSocket) -> None:
+    """As LiveKit sends it."""
+    transcription = {"model": "gpt-4o-mini-transcribe", "prompt": "", "language": ""}
+    turns = {"type": "server_vad", "silence_duration_ms": 350}
+    session = {"input_audio_transcription": transcription, "turn_detection": turns}
+    socket.say({"type": "transcription_session.update", "session": session})
+    await socket.read_until("transcription_session.updated")
+    socket.say(update(transcription={"languages": [""], "keywords": [""], "delay": ""}))
+    await socket.read_until("session.updated")
+    socket.say(APPEND)
+    await socket.read_until(f"{TEXT}.completed")
+    options = edge.live.sessions[0].options
+    assert (options.language, options.candidates, options.end_silence_s) == (None, (), 0.35)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +196,7 @@ async def test_a_client_of_the_beta_is_greeted_in_its_form(
         ({"input_audio_noise_reduction": {"type": "near_field"}}, "session.input_audio_noise_reduction"),
         ({"turn_detection": {"type": "semantic_vad"}}, "session.turn_detection.type"),
         ({"voice": "alloy"}, "session.voice"),
+        ({"modalities": ["text", "audio"]}, "session.modalities.1"),
     ],
 )
 async def test_errors_of_the_beta_form(edge: Edge, socket: AsgiSocket, session: dict[str, Any], param: str) -> None:
@@ -198,6 +243,60 @@ async def test_an_update_that_cannot_be_honoured(edge: Edge, socket: AsgiSocket,
     assert error["message"]
     socket.say(APPEND)
     await socket.read_until(f"{TEXT}.completed")
+
+
+LITTLE = b"\1\2" * 480
+"""Of the first audio, 20 ms at 24 kHz: as much as a microphone gives before the settings are told."""
+MANUAL = update(format={"type": "audio/pcm", "rate": 16000}, transcription={"language": "en"}, turn_detection=None)
+
+
+async def test_the_first_settings_may_come_behind_the_first_audio(edge: Edge, socket: AsgiSocket) -> None:
+    """As Pipecat sends them, which connects again where they are refused."""
+    socket.say(append(LITTLE))
+    socket.say(append(LITTLE))
+    socket.say(MANUAL)
+    await socket.read_until("session.updated")
+    socket.say(append(SECOND))
+    socket.say(COMMIT)
+    await socket.read_until(f"{TEXT}.completed")
+    (session,) = edge.live.sessions
+    assert session.audio == LITTLE + LITTLE + SECOND
+    assert (session.options.endpointing, session.options.language) == (False, "en")
+    assert session.options.audio.sample_rate_hz == 16_000
+
+
+@pytest.mark.parametrize("update_message", [None, update(transcription={"language": "xx"})], ids=["none", "refused"])
+async def test_audio_waits_half_a_second_for_settings(
+    edge: Edge, socket: AsgiSocket, update_message: dict[str, Any] | None
+) -> None:
+    if update_message is not None:
+        socket.say(append(LITTLE))
+        socket.say(update_message)
+        await socket.read_until("error")
+    for _ in range(24 if update_message else 25):
+        socket.say(append(LITTLE))
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].messages == [LITTLE * 25]
+    socket.say(MANUAL)
+    assert (await socket.read_until("error"))["error"]["param"] == f"{INPUT}.format"
+
+
+async def test_settings_before_the_audio_let_it_be_heard_at_once(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(update(transcription={"language": "en"}))
+    socket.say(append(LITTLE))
+    await socket.read_until(f"{TEXT}.completed")
+    assert edge.live.sessions[0].audio == LITTLE
+
+
+async def test_what_waits_is_heard_with_a_commit_and_forgotten_by_a_clear(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say(append(LITTLE))
+    socket.say(CLEAR)
+    await socket.read_until("input_audio_buffer.cleared")
+    for _ in range(5):
+        socket.say(append(LITTLE))
+    socket.say(COMMIT)
+    await socket.read_until("input_audio_buffer.committed")
+    assert edge.live.sessions[0].audio == LITTLE * 5
 
 
 async def test_what_can_change_once_audio_has_come(edge: Edge, socket: AsgiSocket) -> None:

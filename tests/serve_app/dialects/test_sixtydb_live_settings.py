@@ -48,6 +48,12 @@ async def test_what_a_start_may_say(edge: Edge, socket: AsgiSocket) -> None:
     assert options.numerals
 
 
+async def test_a_language_that_is_left_empty_is_found_out(edge: Edge, socket: AsgiSocket) -> None:
+    socket.say({"type": "start", "languages": [""], "config": {}})
+    assert (await socket.read_until("session_started"))["language"] == "Auto-detect"
+    assert edge.live.sessions[0].options.language is None
+
+
 @pytest.mark.parametrize(
     ("config", "hz"), [({}, 16000), ({"encoding": "mulaw"}, 8000), ({"encoding": None, "sample_rate": 48000}, 48000)]
 )

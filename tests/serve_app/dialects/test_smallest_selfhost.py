@@ -87,6 +87,14 @@ async def test_a_wrong_parameter_is_a_400_that_names_it(edge: Edge, fields: dict
     assert not edge.pipeline.requests
 
 
+async def test_what_is_left_empty_is_as_if_it_were_not_there(edge: Edge) -> None:
+    assert (await listen(edge, language="", diarize="", num_speakers="", callback_url="")).status_code == 200
+    edge.sources.files["https://example.com/call.wav"] = b"RIFF"
+    body = {"url": "https://example.com/call.wav", "language": "", "callback_url": ""}
+    assert (await edge.client.post("/v1/listen", json=body)).status_code == 200
+    assert [request.language for request in edge.pipeline.requests] == ["en", "en"]
+
+
 async def test_an_unknown_language_lists_the_known_ones(edge: Edge) -> None:
     assert (await listen(edge, language="de")).json()["supported"] == ["en"]
 
@@ -119,4 +127,5 @@ async def test_the_api_page_shows_every_field(edge: Edge) -> None:
     body = schema["paths"]["/v1/listen"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     options = {"language", "punctuate", "diarize", "num_speakers", "timestamps", "url", "callback_url"}
     assert set(body["properties"]) == {"audio", *options}
+    assert body["additionalProperties"] is False
     assert {"200", "400", "415", "422", "503"} <= set(schema["paths"]["/v1/listen"]["post"]["responses"])

@@ -104,10 +104,9 @@ async def test_url_and_audio_together_are_refused(edge: Edge) -> None:
     assert "together" in response.json()["error"]
 
 
-async def test_audio_sent_as_text_is_refused(edge: Edge) -> None:
-    response = await edge.client.post("/v1/listen", files={"audio": (None, "hello")})
-    assert response.status_code == 400
-    assert response.json()["parameter"] == "audio"
+async def test_audio_without_a_filename_is_audio(edge: Edge) -> None:
+    response = await edge.client.post("/v1/listen", files={"audio": (None, b"RIFF")})
+    assert (response.status_code, edge.pipeline.audio) == (200, [b"RIFF"])
 
 
 async def test_a_part_given_twice_is_refused(edge: Edge) -> None:
@@ -170,3 +169,11 @@ async def test_a_callback_that_cannot_be_called_is_told_before_audio_is_fetched(
     response = await edge.client.post("/v1/listen", json=body)
     assert (response.status_code, response.json()["parameter"]) == (400, "callback_url")
     assert not edge.sources.fetched
+
+
+async def test_json_that_does_not_say_so_is_told_what_to_say(edge: Edge) -> None:
+    """As curl sends it by default."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    response = await edge.client.post("/v1/listen", content='{"url":"https://example.com/a.wav"}', headers=headers)
+    assert response.status_code == 400
+    assert "Content-Type: application/json" in response.text

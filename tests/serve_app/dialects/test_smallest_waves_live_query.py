@@ -30,6 +30,7 @@ def test_what_a_session_is_asked_by_default() -> None:
     ("query", "expected"),
     [
         ({"language": "en"}, {"language": "en"}),
+        ({"language": ""}, {"language": None, "candidates": ()}),
         ({"language": "multi"}, {"language": None, "candidates": ()}),
         ({"language": "multi-asian"}, {"candidates": ("en", "ja", "ko", "zh", "yue")}),
         ({"encoding": "linear32", "sample_rate": "48000"}, {"audio": AudioFormat(Encoding.PCM_S32, 48_000)}),

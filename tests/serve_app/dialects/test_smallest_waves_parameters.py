@@ -90,7 +90,7 @@ async def test_a_language_that_is_not_spoken_comes_with_those_that_are(edge: Edg
         assert (await stt(edge, language=language)).json()["supported"] == ["en"]
 
 
-@pytest.mark.parametrize("query", [{"language": "multi"}, {}])
+@pytest.mark.parametrize("query", [{"language": "multi"}, {}, {"language": ""}])
 async def test_multi_finds_out_among_all_languages(edge: Edge, query: dict[str, str]) -> None:
     assert (await stt(edge, b"RIFF", **query)).status_code == 200
     (request,) = edge.pipeline.requests

@@ -101,3 +101,18 @@ async def test_a_webhook_that_cannot_be_called_is_told_before_audio_is_fetched(e
     response = await edge.client.post(PATH, params={"model": "pulse", "webhook_url": "ftp://x/"}, json={"url": URL})
     assert (response.status_code, response.json()["errors"][0]["path"]) == (400, ["webhook_url"])
     assert not edge.sources.fetched
+
+
+async def test_json_that_does_not_say_so_is_told_what_to_say(edge: Edge) -> None:
+    """As curl sends it by default."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    response = await edge.client.post(PATH, params={"model": "pulse"}, content=f'{{"url":"{URL}"}}', headers=headers)
+    assert response.status_code == 400
+    assert "Content-Type: application/json" in response.text
+    assert not edge.pipeline.requests
+
+
+@pytest.mark.parametrize(("headers", "told"), [({"x-expire-content": "true"}, "unavailable"), ({}, None)])
+async def test_a_wish_that_content_expires_is_answered(edge: Edge, headers: dict[str, str], told: str | None) -> None:
+    response = await edge.client.post(PATH, params={"model": "pulse"}, content=b"RIFF", headers=headers)
+    assert (response.status_code, response.headers.get("x-content-expiry")) == (200, told)
