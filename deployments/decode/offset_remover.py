@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 _HOP_S = 0.25
 
+_SMALLEST_OFFSET = 0.0005
+"""-66 dB of full scale. With less a recording stays bit for bit as it is."""
+
 
 class OffsetRemover:
     """Subtracts from each channel what it is around at the time; what it keeps is the offset of the last hop.
@@ -38,15 +41,23 @@ class OffsetRemover:
             self._remove_from_hops(block[:, :whole].reshape(self._channels, -1, self.hop_samples))
         rest = block[:, whole:]
         if rest.size:
-            offsets = rest @ _hann(rest.shape[1]) if self._offsets is None else self._offsets
+            offsets = _offsets(rest, _hann(rest.shape[1])) if self._offsets is None else self._offsets
             rest -= offsets[:, None]
 
     def _remove_from_hops(self, hops: npt.NDArray[np.float32]) -> None:
-        offsets = hops @ self._window
+        offsets = _offsets(hops, self._window)
         first = offsets[:, 0] if self._offsets is None else self._offsets
         before = np.concatenate([first[:, None], offsets[:, :-1]], axis=1)
-        hops -= before[..., None] + (offsets - before)[..., None] * self._glide
+        if before.any() or offsets.any():
+            hops -= before[..., None] + (offsets - before)[..., None] * self._glide
         self._offsets = offsets[:, -1]
+
+
+def _offsets(samples: npt.NDArray[np.float32], window: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Weigh the last axis."""
+    offsets = np.asarray(samples @ window)
+    offsets[np.abs(offsets) < _SMALLEST_OFFSET] = 0.0
+    return offsets
 
 
 def _hann(samples: int) -> npt.NDArray[np.float32]:

@@ -13,7 +13,7 @@ from deployments.decode.limits import DecodeLimits
 from deployments.decode.offset_remover import OffsetRemover
 from deployments.decode.pyav_engine import PyAvDecoder
 from tests.examples import examples
-from tests.fakes.audio_files import encode_wav, sine
+from tests.fakes.audio_files import encode_wav, hiss, sine
 
 pytestmark = pytest.mark.unit
 
@@ -66,6 +66,12 @@ def test_speech_stays_as_it_is(frequency_hz: float, phase: float) -> None:
     tone = np.sin(2 * np.pi * frequency_hz * np.arange(2.6 * RATE_HZ) / RATE_HZ + phase)
 
     np.testing.assert_allclose(without_offset(tone), tone, atol=1e-3)
+
+
+def test_a_recording_without_an_offset_stays_bit_for_bit() -> None:
+    clean = hiss(10.0, RATE_HZ) + 0.0004
+
+    np.testing.assert_array_equal(without_offset(clean), clean.astype(np.float32))
 
 
 def test_silence_behind_sound_on_an_offset_is_zero() -> None:
