@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from starlette.requests import Request
 
 from deployments.errors import AudioTooLarge, BodyTooSlow, InvalidParameter, MissingParameter
 from serve_app.byte_budget import expect_bytes, receive_bytes
+from serve_app.json_values import MOST_VALUES, has_too_many_values
 from serve_app.settings import LimitSettings
 from serve_app.vocabulary_limits import MOST_TERMS
 
@@ -97,7 +97,7 @@ async def read_json(request: Request, limits: LimitSettings, max_bytes: int = _M
     """The JSON object in the body; an empty body is an empty object.
 
     Raises:
-        InvalidParameter: no valid JSON, no object, or more of it than max_bytes.
+        InvalidParameter: no valid JSON, no object, or more of it than max_bytes or MOST_VALUES.
         Overloaded: this process holds as many bytes as it may.
         BodyTooSlow: see LimitSettings.
     """
@@ -108,7 +108,10 @@ async def read_json(request: Request, limits: LimitSettings, max_bytes: int = _M
         if len(content) > max_bytes:
             raise InvalidParameter("body", f"larger than {max_bytes} bytes")
     try:
-        body = from_json(content.removeprefix(codecs.BOM_UTF8) or b"{}")
+        text = content.decode("utf-8-sig")
+        if has_too_many_values(text):
+            raise InvalidParameter("body", f"more than {MOST_VALUES} values")
+        body = from_json(text or "{}")
     except ValueError as error:
         raise InvalidParameter("body", "not valid JSON") from error
     if not isinstance(body, dict):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from deployments.errors import MessageTooLarge
-
-# Each JSON value becomes a Python object, on the event loop: a megabyte of empty lists stops it for half a second, a
-# megabyte of one string for one millisecond. A vocabulary of the largest size has 10 000 values, with commas in them.
-_MOST_VALUES = 50_000
+from serve_app.json_values import MOST_VALUES, has_too_many_values
 
 
 def check_size(message: str | bytes, max_bytes: int) -> None:
@@ -17,9 +14,8 @@ def check_size(message: str | bytes, max_bytes: int) -> None:
     """
     if _bytes_of(message) > max_bytes:
         raise MessageTooLarge(max_bytes)
-    # In front of any value but the first there is one of these; in audio, which is base64, there is none.
-    if isinstance(message, str) and sum(map(message.count, ",:[")) > _MOST_VALUES:
-        raise MessageTooLarge(_MOST_VALUES, "values")
+    if isinstance(message, str) and has_too_many_values(message):
+        raise MessageTooLarge(MOST_VALUES, "values")
 
 
 def _bytes_of(message: str | bytes) -> int:

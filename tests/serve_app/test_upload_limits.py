@@ -52,3 +52,9 @@ async def test_a_form_without_a_length_counts_against_what_the_process_may_hold(
 async def test_json_has_a_limit() -> None:
     with pytest.raises(InvalidParameter, match="larger than"):
         await read_json(request(of(b'{"a": "' + b"x" * 70_000 + b'"}')), L)
+
+
+async def test_json_that_is_slow_to_read_is_not_read() -> None:
+    values = b"[" + b"[]," * 300_000 + b"[]]"
+    with pytest.raises(InvalidParameter, match="more than 50000 values"):
+        await read_json(request(of(b'{"a": ' + values + b"}")), L, 5 * 1024 * 1024)

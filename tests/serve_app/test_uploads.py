@@ -126,7 +126,7 @@ async def test_half_a_character_is_no_text(part: bytes) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b'{"url": "http://example.com/\\ud800.wav"}', b'{"url": "\xff"}', b"[" * 60_000],
+    [b"{", b'{"url": "http://example.com/\\ud800.wav"}', b'{"url": "\xff"}', b"[" * 40_000],
     ids=["broken off", "half a character", "not UTF-8", "too deep"],
 )
 async def test_what_is_no_json_is_refused(body: bytes) -> None:
