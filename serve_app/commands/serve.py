@@ -71,14 +71,14 @@ def _run(
     try:
         config = load_config(path or DEFAULT_CONFIG, host=host, port=port)
         http = config.http_options
-        _check_way_in(load_settings(path or DEFAULT_CONFIG), http.host)
+        needs_key = _check_way_in(load_settings(path or DEFAULT_CONFIG), http.host)
         if "RAY_ADDRESS" not in os.environ:
             check_port_free(http.host, http.port)
         with launched(
             config, report=view.show, wait=stop.wait, after_ray_init=stop.install, verbose=verbose
         ) as is_alive:
             url = base_url(http.host, http.port) + http.root_path
-            view.ready(url, time.monotonic() - started_s)
+            view.ready(url, time.monotonic() - started_s, needs_key=needs_key)
             _show_metrics_and_logs(view)
             while not stop.wait(_WATCH_INTERVAL_S):
                 if not is_alive():
@@ -101,18 +101,21 @@ def _show_metrics_and_logs(view: ProgressView) -> None:
     view.note(f"Logs: {logs_folder()}")
 
 
-def _check_way_in(settings: Settings, host: str) -> None:
-    """Say now, in one line, what the ingress would refuse to start for, after half a minute and three attempts.
+def _check_way_in(settings: Settings, host: str) -> bool:
+    """Whether callers need a key.
 
     Raises:
-        EngineUnavailable: others can reach the service, and there is no key.
+        EngineUnavailable: they do, and there is none. Said now, in one line, and not by the ingress, after half a
+            minute and three attempts.
     """
     from serve_app.access.openness import is_open
 
-    if not is_open(settings.access, host):
-        from serve_app.opening import check_way_in
+    if is_open(settings.access, host):
+        return False
+    from serve_app.opening import check_way_in
 
-        asyncio.run(check_way_in(settings, host))
+    asyncio.run(check_way_in(settings, host))
+    return True
 
 
 def _stopping(number: int) -> str:

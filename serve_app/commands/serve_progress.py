@@ -25,7 +25,7 @@ class ProgressView(Protocol):
     def show(self, progress: Progress) -> None:
         """Show the latest state."""
 
-    def ready(self, url: str, elapsed_s: float) -> None:
+    def ready(self, url: str, elapsed_s: float, *, needs_key: bool) -> None:
         """Say that it is ready, and how to use it."""
 
     def note(self, text: str) -> None:
@@ -35,11 +35,12 @@ class ProgressView(Protocol):
         """Say why it does not go on."""
 
 
-def ready_lines(url: str, elapsed_s: float) -> list[str]:
+def ready_lines(url: str, elapsed_s: float, *, needs_key: bool) -> list[str]:
     """What somebody needs who has just started the service."""
+    key = '-H "Authorization: Bearer $RAYSCRIBE_API_KEY" ' if needs_key else ""
     return [
         f"Ready after {elapsed_s:.0f} s on {url}. Try:",
-        f"  curl -F audio=@recording.wav -F timestamps=true -F diarize=true {url}/v1/listen",
+        f"  curl {key}-F audio=@recording.wav -F timestamps=true -F diarize=true {url}/v1/listen",
         "Ctrl-C stops it.",
     ]
 
@@ -59,9 +60,9 @@ class PlainView:
                 self._said.add(line)
                 self.note(line)
 
-    def ready(self, url: str, elapsed_s: float) -> None:
+    def ready(self, url: str, elapsed_s: float, *, needs_key: bool) -> None:
         """Print how to use it."""
-        for line in ready_lines(url, elapsed_s):
+        for line in ready_lines(url, elapsed_s, needs_key=needs_key):
             self.note(line)
 
     def note(self, text: str) -> None:
@@ -86,10 +87,10 @@ class TerminalView:
             self._live.start()
         self._live.update(render(progress))
 
-    def ready(self, url: str, elapsed_s: float) -> None:
+    def ready(self, url: str, elapsed_s: float, *, needs_key: bool) -> None:
         """End the table and print how to use it."""
         self._live.stop()
-        for line in ready_lines(url, elapsed_s):
+        for line in ready_lines(url, elapsed_s, needs_key=needs_key):
             # No wrapping and no markup: the line is to be copied.
             self._console.print(Text(line), soft_wrap=True)
 

@@ -53,17 +53,17 @@ def test_the_terminal_shows_one_line_for_each_deployment_and_then_how_to_use_it(
     view.show(Progress(Phase.STARTING_RAY))
     view.show(_STARTING)
     view.show(_READY)
-    view.ready("http://127.0.0.1:7100", 12.3)
+    view.ready("http://127.0.0.1:7100", 12.3, needs_key=False)
     view.close()
     text = screen.getvalue()
     assert "Decoder     ready  1 of 1" in text
     assert "Recognizer  ready  2 of 2" in text
     # In one piece although the screen is narrow: it is to be copied.
-    assert ready_lines("http://127.0.0.1:7100", 12.3)[1] in text
+    assert ready_lines("http://127.0.0.1:7100", 12.3, needs_key=False)[1] in text
 
 
 def test_the_curl_line_is_complete() -> None:
-    assert ready_lines("http://127.0.0.1:7100", 12.3) == [
+    assert ready_lines("http://127.0.0.1:7100", 12.3, needs_key=False) == [
         "Ready after 12 s on http://127.0.0.1:7100. Try:",
         "  curl -F audio=@recording.wav -F timestamps=true -F diarize=true http://127.0.0.1:7100/v1/listen",
         "Ctrl-C stops it.",
@@ -92,3 +92,8 @@ def test_a_reader_that_leaves_disturbs_nothing() -> None:
     os.close(read_fd)
     _, stderr = process.communicate("")
     assert (process.returncode, stderr) == (0, "went on\n")
+
+
+def test_the_line_to_paste_has_a_place_for_a_key_where_one_is_needed() -> None:
+    line = ready_lines("http://127.0.0.1:7100", 12.3, needs_key=True)[1]
+    assert '-H "Authorization: Bearer $RAYSCRIBE_API_KEY"' in line
