@@ -22,8 +22,9 @@ def speech(seconds: int) -> bytes:
 
 
 def test_a_client_that_hangs_up_stops_its_work(service: RunningService) -> None:
-    def waiting() -> int:
-        return int(service.call("Recognizer", "load").queued_items)
+    def waiting() -> bool:
+        # Seconds of audio, added and taken away.
+        return float(service.call("Recognizer", "record_autoscaling_stats")["waiting"]) > 0.001
 
     async def hang_up_when_queued() -> None:
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
@@ -31,14 +32,14 @@ def test_a_client_that_hangs_up_stops_its_work(service: RunningService) -> None:
                 asyncio.create_task(client.post("/v1/listen", files={"audio": speech(200)}, data={"diarize": "true"}))
                 for _ in range(3)
             ]
-            assert await asyncio.to_thread(eventually, lambda: waiting() > 0, 30)
+            assert await asyncio.to_thread(eventually, waiting, 30)
             for request in requests:
                 request.cancel()
             await asyncio.gather(*requests, return_exceptions=True)
 
     asyncio.run(hang_up_when_queued())
     # Thirty windows would have taken far longer than what is left of the two running batches.
-    assert eventually(lambda: waiting() == 0, 5)
+    assert eventually(lambda: not waiting(), 5)
     assert service.listen(speech(4)).status_code == 200
 
 
